@@ -1,0 +1,154 @@
+"""Floor 8: the command line. Thin: it parses, calls one typed function, prints; a stage is imported when it runs.
+
+Data goes to stdout, talk to stderr. Exit codes: 0 done; 1 a fault of ours; 2 the user's input; 3 a gate or an
+integrity check said no; 4 the surroundings; 5 training diverged; 75 stopped early, resumable; 130 Ctrl-C, resumable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from finetune import __version__
+from finetune.errors import FinetuneError
+
+# Before any library is imported: no telemetry, no chatter, and threads that wait without burning the other core.
+_ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+_RECIPE_HELP = "a recipe file, a folder with recipe.yaml, or a shipped name"
+_SOURCE_HELP = "a run folder, an adapter folder, a base (folder or hub id), or starter"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; a test freezes it."""
+    parser = argparse.ArgumentParser(
+        prog="finetune",
+        description="A YAML recipe in, a domain chatbot out: train a LoRA adapter, prove it, talk to it.",
+        epilog="Start with: finetune recipes, then finetune run quickstart",
+    )
+    parser.add_argument("--version", action="version", version=f"finetune-kit {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    command = _add(commands, "recipes", "list the shipped recipes")
+    _json(command)
+
+    command = _add(commands, "new", "copy a shipped recipe out, with its data template")
+    command.add_argument("name", help="the folder to make")
+    command.add_argument("--from", dest="source", default="quickstart", metavar="RECIPE", help="shipped name")
+
+    command = _add(commands, "check", "read recipe and data, without a model: every problem at once")
+    _recipe(command)
+    _json(command)
+
+    command = _add(commands, "preview", "show what will be trained: supervised tokens in colour")
+    _recipe(command)
+    command.add_argument("--row", type=int, metavar="N", help="only training row N (from 1)")
+    command.add_argument("--rows", type=int, default=3, metavar="N", help="the first N rows (default 3)")
+    command.add_argument("--html", metavar="FILE", help="write a page instead")
+    _json(command)
+
+    command = _add(commands, "run", "check, train, evaluate and report")
+    _recipe(command)
+    command.add_argument("--output", metavar="DIR", help="the run folder (default: runs/NAME-TIME)")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    _json(command)
+
+    command = _add(commands, "evaluate", "evaluate a run again and rewrite its report")
+    command.add_argument("run", help="a run folder")
+    _json(command)
+
+    command = _add(commands, "chat", "talk to a run, an adapter or a base in the terminal")
+    _source(command, one=True)
+    command.add_argument("--question", metavar="TEXT", help="ask once, print the answer, end")
+    command.add_argument("--without-adapter", action="store_true", help="let the bare base answer")
+    command.add_argument("--system", metavar="TEXT", help="another system prompt")
+    command.add_argument("--max-new-tokens", type=int, metavar="N", help="the longest answer")
+    command.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0: likeliest words (default)")
+
+    command = _add(commands, "demo", "talk to runs, adapters or a base in a browser")
+    _source(command, one=False)
+    command.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
+    command.add_argument("--port", type=int, help="default: the first free one from 7860")
+    command.add_argument("--open", action="store_true", help="open the page in a browser")
+
+    command = _add(commands, "doctor", "what this machine can do, versions, what is missing")
+    _json(command)
+
+    _add(commands, "schema", "print the JSON Schema of the recipe")
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return command
+
+
+def _recipe(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", help=_RECIPE_HELP)
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="change a setting, as train.epochs=1; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--allow-outside", action="store_true", help="let the recipe name files outside its own folder"
+    )
+    command.add_argument("--trust-remote-code", action="store_true", help="not available: code of a base never runs")
+
+
+def _source(command: argparse.ArgumentParser, one: bool) -> None:
+    if one:
+        command.add_argument("source", help=_SOURCE_HELP)
+    else:
+        command.add_argument("sources", nargs="*", help=f"{_SOURCE_HELP} (default: the newest run)")
+    command.add_argument("--base", metavar="BASE", help="use this base instead of the recorded one")
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit code."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    arguments = build_parser().parse_args(argv)
+    from finetune.cli import commands
+
+    try:
+        return getattr(commands, arguments.command)(arguments) or 0
+    except FinetuneError as error:
+        return _report(error, arguments.debug)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(f"error: a fault of finetune-kit: {type(error).__name__}", file=sys.stderr)
+        print("Fix: run it again with --debug and report what it shows", file=sys.stderr)
+        return 1
+
+
+def _report(error: FinetuneError, debug: bool) -> int:
+    """All problems of an error on stderr, one a line; gives its exit code."""
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    for line in error.text().splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    return error.exit_code

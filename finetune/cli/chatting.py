@@ -1,0 +1,85 @@
+"""The terminal chat."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from finetune.errors import FinetuneError
+
+_HELP = """  /base      let the bare base answer        /adapter   let the adapter answer
+  /both      one after the other             /retry     answer again
+  /reset     forget the conversation         /system    show the system prompt
+  /quit      end (or Ctrl-D)"""
+
+
+def loop(engine: Any, adapter: bool, options: dict[str, Any]) -> None:
+    """Read questions, stream answers, until /quit or the end of input.
+
+    Args:
+        engine: finetune.generation.Engine.
+        adapter: whether the adapter answers at first.
+        options: handed to Engine.stream.
+    """
+    interactive = sys.stdin.isatty()
+    who = ["adapter"] if adapter else ["base"]
+    messages: list[dict[str, str]] = []
+    print(f"{engine.title} on {engine.base_name}. /help lists the commands.", file=sys.stderr)
+    while True:
+        try:
+            text = input("> " if interactive else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            print(file=sys.stderr)
+            return
+        if not text:
+            continue
+        if text.startswith("/"):
+            if text in ("/quit", "/exit"):
+                return
+            who = _command(engine, text, who, messages)
+            if text != "/retry" or not messages:
+                continue
+            while messages and messages[-1]["role"] == "assistant":
+                messages.pop()
+        else:
+            messages.append({"role": "user", "content": text})
+        _answer(engine, who, messages, options)
+
+
+def _command(engine: Any, text: str, who: list[str], messages: list[dict[str, str]]) -> list[str]:
+    """Carry out one /command; gives who answers from now on."""
+    if text in ("/base", "/adapter", "/both"):
+        if text != "/base" and not engine.has_adapter:
+            print("  there is no adapter here: the base answers", file=sys.stderr)
+            return ["base"]
+        who = ["base", "adapter"] if text == "/both" else [text[1:]]
+        print(f"  {' and '.join(who)} will answer", file=sys.stderr)
+    elif text == "/reset":
+        messages.clear()
+        print("  forgotten", file=sys.stderr)
+    elif text == "/system":
+        print(f"  {engine.system_prompt or 'none'}", file=sys.stderr)
+    elif text != "/retry":
+        print(_HELP, file=sys.stderr)
+    return who
+
+
+def _answer(engine: Any, who: list[str], messages: list[dict[str, str]], options: dict[str, Any]) -> None:
+    """Stream the answers; the last one goes on in the conversation. Ctrl-C ends an answer, not the chat."""
+    said = ""
+    for name in who:
+        if len(who) > 1:
+            print(f"[{name}] ", end="", flush=True)
+        said = ""
+        try:
+            for piece in engine.stream(messages, adapter=name == "adapter", **options):
+                print(piece, end="", flush=True)
+                said += piece
+        except KeyboardInterrupt:
+            print(" ...", end="")
+        except FinetuneError as error:
+            print(f"error: {error}", file=sys.stderr)
+            messages.pop()
+            return
+        print()
+    messages.append({"role": "assistant", "content": said.strip()})

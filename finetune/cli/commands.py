@@ -1,0 +1,227 @@
+"""One function a command: parsed arguments in, exit code out (None is 0)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from finetune import resources
+from finetune.errors import DataError, Problem, RecipeError, SurroundingsError
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _load(arguments: argparse.Namespace) -> Any:
+    from finetune import recipe
+
+    loaded = recipe.load(
+        arguments.recipe,
+        arguments.overrides,
+        allow_outside=arguments.allow_outside,
+        trust_remote_code=arguments.trust_remote_code,
+    )
+    for note in loaded.notes:
+        _say(note)
+    return loaded
+
+
+def recipes(arguments: argparse.Namespace) -> None:
+    """List the shipped recipes."""
+    from finetune import recipe
+
+    rows = []
+    for name, path in resources.shipped_recipes().items():
+        words = recipe.load(path).recipe
+        rows.append({"name": name, "base": words.base.model, "description": words.description})
+    if arguments.json:
+        return _print_json(rows)
+    for row in rows:
+        print(f"{row['name']:<14} {row['base']:<30} {row['description']}")
+    _say("\nCopy one out with: finetune new MY_NAME --from NAME")
+    return None
+
+
+def new(arguments: argparse.Namespace) -> None:
+    """Copy a shipped recipe and the data template it uses into a folder of the user's own."""
+    names = resources.shipped_recipes()
+    if arguments.source not in names:
+        fix = f"choose from {', '.join(names)}"
+        raise RecipeError(Problem("", "--from", "no such shipped recipe", repr(arguments.source), fix))
+    target = Path(arguments.name)
+    source = names[arguments.source].parent
+    resources.copy_tree(source, target)
+    path = target / "recipe.yaml"
+    text = path.read_text(encoding="utf-8")
+    templates = resources.shipped("data_templates")
+    for folder in sorted(entry for entry in templates.iterdir() if entry.is_dir()):
+        inside = f"../../data_templates/{folder.name}/"
+        if inside in text:
+            resources.copy_tree(folder, target / "data" / folder.name)
+            text = text.replace(inside, f"data/{folder.name}/")
+    own = "".join(c if c.isalnum() or c in "_-." else "_" for c in target.resolve().name).lstrip("_-.") or "recipe"
+    text = "\n".join(f"name: {own}" if line.startswith("name:") else line for line in text.split("\n"))
+    path.write_text(text, encoding="utf-8")
+    print(path)
+    _say(f"Next: put your rows into {target}/data, then finetune check {path}")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Recipe and data, without any model weights."""
+    from finetune import data
+    from finetune.cli import show
+
+    loaded = _load(arguments)
+    splits = data.load(loaded)
+    report = splits.report.as_dict() | {"texts": show.text_lengths(loaded, splits)}
+    if arguments.json:
+        return _print_json(report)
+    show.check_report(loaded, report)
+    return None
+
+
+def preview(arguments: argparse.Namespace) -> None:
+    """What will be trained, token by token."""
+    from finetune import data, prepare
+    from finetune.cli import show
+
+    loaded = _load(arguments)
+    splits = data.load(loaded)
+    base = prepare.open_base(loaded)
+    chosen = splits.train[: max(1, arguments.rows)]
+    if arguments.row is not None:
+        if not 1 <= arguments.row <= len(splits.train):
+            raise DataError(Problem("", "--row", f"there are {len(splits.train)} training rows", str(arguments.row)))
+        chosen = [splits.train[arguments.row - 1]]
+    for line in base.notes:
+        _say(line)
+    previews = [show.preview_of(base, conversation) for conversation in chosen]
+    if arguments.json:
+        return _print_json(previews)
+    if arguments.html:
+        show.write_preview_page(Path(arguments.html), loaded.recipe.name, previews)
+        print(arguments.html)
+        return None
+    for entry in previews:
+        show.print_preview(entry)
+    return None
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check, train, evaluate, report."""
+    from finetune.cli import show
+
+    if arguments.trust_remote_code:
+        _load(arguments)  # refuses, with its reason
+    from finetune import recipe
+
+    # A wrong recipe is refused here, before the libraries that train are imported.
+    recipe.load(arguments.recipe, arguments.overrides, allow_outside=arguments.allow_outside)
+    from finetune import workflow
+
+    with show.TerminalTalk() as talk:
+        finished = workflow.run(
+            arguments.recipe,
+            arguments.output,
+            resume=arguments.resume,
+            overrides=arguments.overrides,
+            allow_outside=arguments.allow_outside,
+            talk=talk,
+        )
+    show.run_summary(finished, as_json=arguments.json)
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Evaluate a run again."""
+    from finetune import workflow
+    from finetune.cli import show
+    from finetune.runs import Run
+
+    with show.TerminalTalk() as talk:
+        result = workflow.evaluate_again(arguments.run, talk)
+    if arguments.json:
+        return _print_json(result)
+    show.run_summary(Run.open(arguments.run), as_json=False)
+    return None
+
+
+def chat(arguments: argparse.Namespace) -> None:
+    """Talk in the terminal."""
+    from finetune.cli import chatting
+    from finetune.generation import Engine
+
+    engine = Engine.open(arguments.source, base=arguments.base)
+    if arguments.system is not None:
+        engine.system_prompt = arguments.system or None
+    options = {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature}
+    if arguments.question is not None:
+        messages = [{"role": "user", "content": arguments.question}]
+        print(engine.reply(messages, adapter=not arguments.without_adapter, **options))
+        return
+    chatting.loop(engine, adapter=engine.has_adapter and not arguments.without_adapter, options=options)
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Talk in a browser."""
+    import importlib.util
+
+    if importlib.util.find_spec("gradio") is None:
+        fix = "pip install 'finetune-kit[demo]'"
+        raise SurroundingsError(Problem("", "finetune demo", "needs the extra 'demo' (gradio)", fix=fix))
+    sources = arguments.sources or [_newest_run()]
+    path = resources.shipped("demo") / "app.py"
+    spec = importlib.util.spec_from_file_location("finetune_demo_app", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    module.launch(
+        sources, base=arguments.base, host=arguments.host, port=arguments.port, open_browser=arguments.open, block=True
+    )
+
+
+def _newest_run() -> str:
+    """The newest finished run under runs/, or the starter base."""
+    found = []
+    for path in Path("runs").glob("*/manifest.json"):
+        try:
+            manifest = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if manifest.get("status") == "finished":
+            found.append((manifest.get("ended_at") or "", str(path.parent)))
+    if not found:
+        _say("no finished run under runs/: the starter base answers")
+        return resources.STARTER_ID
+    newest = max(found)[1]
+    _say(f"the newest run answers: {newest}")
+    return newest
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """What this machine can do."""
+    from finetune.cli import show
+
+    facts = show.doctor_facts()
+    if arguments.json:
+        _print_json(facts)
+    else:
+        show.print_doctor(facts)
+    return 0 if not facts["missing"] else SurroundingsError.exit_code
+
+
+def schema(arguments: argparse.Namespace) -> None:
+    """The JSON Schema of the recipe."""
+    from finetune import recipe
+
+    _print_json(recipe.json_schema())
+
+

@@ -1,0 +1,122 @@
+"""What the data room hands on: conversations, facts of the files, and the report of every choice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn. `role` is system, user or assistant; `content` is never empty."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One checked training row.
+
+    Attributes:
+        messages: at most one system turn, first; then user and assistant by turns; the assistant's is last.
+        where: the file as the recipe names it and the line (parquet: the row), as "train.csv:12".
+        group: the value of the `data.group_by` column; None when the recipe names none.
+    """
+
+    messages: tuple[Message, ...]
+    where: str
+    group: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of the roles and texts; the place and the group do not enter it."""
+        turns = [[message.role, message.content] for message in self.messages]
+        return hashlib.sha256(json.dumps(turns, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """One data file as it was read. `name` is never an absolute path; `sha256` is of the bytes on disk."""
+
+    name: str
+    sha256: str
+    num_bytes: int
+    num_rows: int
+    format: str
+    encoding: str
+
+
+@dataclass
+class DataReport:
+    """What was read, dropped, chosen and noticed. Holds no row text and no absolute path.
+
+    Attributes:
+        num_rows_read: rows of all files, before anything was dropped.
+        dropped: reason -> number of rows left out ("duplicate").
+        notes: every choice made for the user, one plain line each.
+        warnings: what the user should look at before training.
+        fingerprint: sha256 over the ordered conversations of both splits.
+    """
+
+    files: list[FileFacts] = field(default_factory=list)
+    num_rows_read: int = 0
+    num_train: int = 0
+    num_held_out: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Both splits, each in file order, and the report."""
+
+    train: list[Conversation]
+    held_out: list[Conversation]
+    report: DataReport
+
+
+def fingerprint_of(splits: Iterable[tuple[str, Iterable[Conversation]]]) -> str:
+    """sha256 (hex) over named, ordered splits."""
+    digest = hashlib.sha256()
+    for name, conversations in splits:
+        digest.update(f"{name}\n".encode())
+        for conversation in conversations:
+            digest.update(conversation.fingerprint.encode("ascii") + b"\n")
+    return digest.hexdigest()
+
+
+def name_shown(name: object) -> str:
+    """A column name or role as an error may print it.
+
+    Where a header line is missing, the first row stands in its place. So only what looks like a name is
+    printed; anything longer is patient text for all we know, and only its length is told.
+    """
+    text = str(name).strip()
+    looks_like_name = 0 < len(text) <= 32 and len(text.split()) <= 3 and text.replace(" ", "_").isidentifier()
+    if looks_like_name or (len(text) <= 32 and text.replace("-", "_").replace(".", "_").isidentifier()):
+        return text
+    return f"<{len(str(name))} characters>"
+
+
+def names_shown(names: Iterable[object], limit: int = 12) -> str:
+    """Column names for a message, at most `limit` and then a count."""
+    shown_names = [name_shown(name) for name in names]
+    rest = len(shown_names) - limit
+    return ", ".join(shown_names[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def plural(number: int, word: str) -> str:
+    """`1 row`, `2 rows`, `10,000 rows`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

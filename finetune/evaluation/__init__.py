@@ -1,0 +1,10 @@
+"""Floor 6: proof. An adapter against its base on held-out rows, answers side by side, and the page that shows both.
+
+`evaluate` reads a run folder and writes evaluation.json, samples.jsonl and report.html into it.
+"""
+
+from finetune.evaluation.comparison import compare_lines
+from finetune.evaluation.measuring import evaluate
+from finetune.evaluation.report import write_report
+
+__all__ = ["compare_lines", "evaluate", "write_report"]

@@ -1,0 +1,143 @@
+"""Answers side by side: the same questions put to the base and to the adapter."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.data import Conversation
+from finetune.errors import ModelError
+from finetune.generation import Engine
+
+NUM_HELD_OUT = 8
+# Scripts that are written without blanks: each sign counts as a word.
+_SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_WORD = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}]+(?:['’-][^\W{_SIGNS}]+)*")
+# str.splitlines breaks at these; JSON does not escape them by itself.
+_LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        messages: turns up to the one that is answered.
+        text: the question as the page shows it; of several turns, all of them.
+        reference: the answer of the row, or of the questions file; None where there is none.
+        source: "questions" or "held_out".
+    """
+
+    messages: list[dict[str, str]]
+    text: str
+    reference: str | None
+    source: str
+
+
+class _Steps(threading.Event):
+    """A stop signal that nobody sets. The engine looks at it once per token, which counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_tokens = 0
+
+    def is_set(self) -> bool:
+        self.num_tokens += 1
+        return super().is_set()
+
+
+def gather(engine: Engine, asked: Sequence[dict[str, str]], held_out: Sequence[Conversation], limit: int):
+    """The questions to put: those of the recipe, then the first held-out rows.
+
+    A question is left out when it does not leave room for an answer of `limit` tokens: its history would have to be
+    cut, or it could not be answered at all.
+
+    Returns:
+        (questions, number left out): list[Question], int.
+    """
+    candidates = [
+        Question([{"role": "user", "content": row["question"]}], row["question"], row.get("reference"), "questions")
+        for row in asked
+    ]
+    candidates += [_of_row(row) for row in held_out[:NUM_HELD_OUT]]
+    room_tokens = engine.context_tokens - answer_limit(engine, limit)
+    kept = [question for question in candidates if _num_tokens(engine, question) <= room_tokens]
+    return kept, len(candidates) - len(kept)
+
+
+def answer_limit(engine: Engine, max_new_tokens: int) -> int:
+    """The tokens an answer may take: never more than half of what the base can look at, as the engine has it."""
+    return min(max_new_tokens, engine.context_tokens // 2)
+
+
+def _num_tokens(engine: Engine, question: Question) -> float:
+    try:
+        return len(engine.renderer.prompt(engine.with_system(question.messages)))
+    except ModelError:  # the template refuses it; held-out rows were rendered before and never get here
+        return float("inf")
+
+
+def _of_row(row: Conversation) -> Question:
+    turns = [{"role": message.role, "content": message.content} for message in row.messages]
+    before, answer = turns[:-1], turns[-1]["content"]
+    spoken = [turn for turn in before if turn["role"] != "system"]
+    text = spoken[0]["content"] if len(spoken) == 1 else "\n\n".join(f"{t['role']}: {t['content']}" for t in spoken)
+    return Question(before, text, answer, "held_out")
+
+
+def ask(
+    engine: Engine, questions: Sequence[Question], max_new_tokens: int, on_done: Callable[[int], None]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Put each question to the base and to the adapter, the likeliest token each time.
+
+    Args:
+        engine: a run's, with its adapter.
+        questions: from `gather`.
+        max_new_tokens: the longest answer.
+        on_done: told how many questions are answered.
+
+    Returns:
+        Lines of samples.jsonl, and counts without any text: how many answers ended by themselves, words per answer.
+    """
+    limit = answer_limit(engine, max_new_tokens)
+    lines: list[dict[str, Any]] = []
+    stopped = {"base": 0, "adapter": 0}
+    words = {"base": 0, "adapter": 0}
+    for number, question in enumerate(questions, 1):
+        line: dict[str, Any] = {"question": question.text, "reference": question.reference}
+        for who in ("base", "adapter"):
+            steps = _Steps()
+            line[who] = engine.reply(
+                question.messages, adapter=who == "adapter", max_new_tokens=limit, temperature=0.0, stop=steps
+            )
+            stopped[who] += steps.num_tokens < limit
+            words[who] += len(_WORD.findall(line[who]))
+        lines.append({**line, "source": question.source})
+        on_done(number)
+    num = len(lines)
+    return lines, {
+        "num": num,
+        "num_questions": sum(line["source"] == "questions" for line in lines),
+        "num_held_out": sum(line["source"] == "held_out" for line in lines),
+        "max_new_tokens": limit,
+        "base_stopped": stopped["base"],
+        "adapter_stopped": stopped["adapter"],
+        "mean_words": {who: round(count / num, 2) if num else None for who, count in words.items()},
+    }
+
+
+def to_jsonl(lines: Sequence[dict[str, Any]]) -> str:
+    """The text of samples.jsonl: one object a line, readable, and one line for every reader."""
+    return "".join(json.dumps(line, ensure_ascii=False).translate(_LINE_BREAKS) + "\n" for line in lines)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of samples.jsonl; none when there is no such file."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]

@@ -1,0 +1,316 @@
+"""Floor 5: a base, with or without an adapter, that answers: what chat, demo and evaluation talk to."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune import models, recipe
+from finetune.errors import ModelError, Problem, RunError
+from finetune.render import Renderer
+from finetune.runs import MANIFEST, Run
+
+_DEFAULT_CONTEXT_TOKENS = 2_048
+_DEFAULT_NEW_TOKENS = 256
+# While no token arrives, how often the consumer looks whether the producer is still alive.
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a RUN, ADAPTER or BASE argument turned out to be."""
+
+    title: str
+    base: models.BaseSource
+    adapter_dir: Path | None
+    system_prompt: str | None
+    questions: tuple[str, ...]
+    chat_template: str
+    template_file: Path | None
+    max_new_tokens: int
+    thinking: str
+
+
+def find_source(source: str | Path, base: str | None = None) -> Source:
+    """Look at a run folder, an adapter folder, a base folder, a hub id or "starter"; loads no weights.
+
+    Args:
+        source: what the user named.
+        base: the base to use instead of the recorded one.
+
+    Raises:
+        RunError: the run has no adapter yet.
+        ModelError: nothing of the kind, or an adapter folder whose base is not known.
+    """
+    path = Path(source)
+    if (path / MANIFEST).is_file():
+        return _from_run(Run.open(path), base)
+    if (path / "adapter_config.json").is_file():
+        config = models.check_adapter(path)
+        name = base or config.get("base_model_name_or_path")
+        if not name:
+            raise ModelError(Problem(str(source), "", "does not name its base", fix="add --base MODEL"))
+        found = models.find_base(name, config.get("revision"))
+        return Source(path.resolve().name, found, path, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+    found = models.find_base(str(source), None, path if path.is_dir() else None)
+    return Source(found.label, found, None, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+
+
+def _from_run(run: Run, base: str | None) -> Source:
+    if not (run.adapter_dir / "adapter_config.json").is_file():
+        status = run.manifest.get("status")
+        fix = "let `finetune run --resume` finish it" if status in ("interrupted", "running") else "start a new run"
+        raise RunError(Problem(str(run.path), "", "has no adapter yet", str(status), fix))
+    loaded = recipe.load(run.resolved_path, allow_outside=True)
+    words = loaded.recipe
+    folder = None if base else loaded.path_of("base.model", words.base.model)
+    template = words.base.chat_template
+    return Source(
+        title=words.name,
+        base=models.find_base(base or words.base.model, None if base else words.base.revision, folder),
+        adapter_dir=run.adapter_dir,
+        system_prompt=words.data.system_prompt,
+        questions=tuple(question["question"] for question in read_questions(loaded)),
+        chat_template=template,
+        template_file=loaded.path_of("base.chat_template", template),
+        max_new_tokens=words.evaluate.max_new_tokens,
+        thinking=words.base.thinking,
+    )
+
+
+def read_questions(loaded: Any) -> list[dict[str, str]]:
+    """The recipe's evaluate.questions: JSON lines with "question" and, if known, "reference".
+
+    Raises:
+        ModelError: never; a file that cannot be read as asked is a DataError with its line.
+    """
+    import json
+
+    from finetune.errors import DataError
+
+    name = loaded.recipe.evaluate.questions
+    if name is None:
+        return []
+    path = loaded.path_of("evaluate.questions", name)
+    problems: list[str | Problem] = []
+    questions = []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        where = loaded.where("evaluate.questions")
+        reason = error.strerror or type(error).__name__
+        raise DataError(Problem(where, "evaluate.questions", f"cannot be read: {reason}", repr(name))) from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            question = row["question"]
+            if not isinstance(question, str) or not question.strip():
+                raise TypeError
+        except (ValueError, KeyError, TypeError):
+            fix = 'write one {"question": "..."} a line'
+            problems.append(Problem(f"{path.name}:{number}", "question", "is not a question", fix=fix))
+            continue
+        questions.append({key: value for key, value in row.items() if isinstance(value, str)})
+    if problems:
+        raise DataError(problems)
+    return questions
+
+
+class Engine:
+    """One loaded model that answers, one generation at a time.
+
+    Attributes:
+        title: the run's, adapter's or base's name.
+        base_name: the base's hub id, folder name or "starter".
+        has_adapter: whether `adapter=True` makes a difference.
+        system_prompt: put first when a conversation brings none; the one the adapter was trained with.
+        max_new_tokens: default length limit of an answer.
+        context_tokens: how many tokens the base can look at.
+        questions: example questions of the recipe.
+        notes: what was chosen on loading, one line each.
+    """
+
+    def __init__(self, source: Source, device: str | None = None):
+        from finetune import hardware
+
+        self.title = source.title
+        self.base_name = source.base.label
+        self.has_adapter = source.adapter_dir is not None
+        self.system_prompt = source.system_prompt
+        self.max_new_tokens = source.max_new_tokens
+        self.questions = list(source.questions)
+        self.tokenizer, self.notes = models.load_tokenizer(source.base, source.chat_template, source.template_file)
+        self.renderer = Renderer(self.tokenizer, {"enable_thinking": source.thinking == "keep"})
+        here = hardware.machine()
+        self.device = device or here.device
+        dtype = "bfloat16" if here.bfloat16_gpu and self.device == "cuda" else "float32"
+        self.model = models.load_base(source.base, dtype, device=self.device)
+        models.check_vocabulary(self.model, self.tokenizer)
+        self.context_tokens = models.context_tokens(self.model.config) or _DEFAULT_CONTEXT_TOKENS
+        if source.adapter_dir is not None:
+            self.model = models.load_adapter(self.model, source.adapter_dir).to(self.device)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, source: str | Path, *, base: str | None = None) -> Engine:
+        """Load a RUN folder, an ADAPTER folder, or a BASE (folder, hub id or "starter")."""
+        return cls(find_source(source, base))
+
+    def with_system(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+        """The conversation as it is rendered: the system prompt first unless the conversation has its own."""
+        turns = [{"role": message["role"], "content": message["content"]} for message in messages]
+        if self.system_prompt and not (turns and turns[0]["role"] == "system"):
+            turns.insert(0, {"role": "system", "content": self.system_prompt})
+        return turns
+
+    def prompt_ids(self, messages: Sequence[Mapping[str, str]], max_new_tokens: int) -> list[int]:
+        """Ids to answer after. When they leave no room for the answer, the oldest exchanges are forgotten first.
+
+        Raises:
+            ModelError: the last question alone is too long.
+        """
+        turns = self.with_system(messages)
+        head = 1 if turns and turns[0]["role"] == "system" else 0
+        while True:
+            ids = self.renderer.prompt(turns)
+            if len(ids) + max_new_tokens <= self.context_tokens:
+                return ids
+            if len(turns) <= head + 1:
+                room = self.context_tokens - max_new_tokens
+                what = f"the question takes {len(ids)} tokens; {room} fit beside an answer of {max_new_tokens}"
+                raise ModelError(Problem("", "", what, fix="ask shorter, or allow a shorter answer"))
+            del turns[head : head + 2]
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        adapter: bool = True,
+        max_new_tokens: int | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[str]:
+        """Yield the answer in pieces as it is written.
+
+        Args:
+            messages: turns so far, the user's last.
+            adapter: False answers with the bare base.
+            max_new_tokens: length limit; the engine's own when None, never beyond the context.
+            temperature: 0 takes the likeliest token each time; above 0 draws.
+            top_p: draw only from the likeliest tokens that make up this share.
+            seed: makes draws repeatable.
+            stop: set it to end the answer within one token. Closing the generator does the same.
+        """
+        limit = min(max_new_tokens or self.max_new_tokens, self.context_tokens // 2)
+        ids = self.prompt_ids(messages, limit)
+        closed = threading.Event()  # our own: the caller's `stop` is only read
+        asked = [closed, stop] if stop is not None else [closed]
+        with self._lock:
+            pieces: queue.Queue[Any] = queue.Queue()
+            arguments = (ids, adapter, limit, temperature, top_p, seed, asked, pieces)
+            worker = threading.Thread(target=self._generate, args=arguments, daemon=True)
+            worker.start()
+            try:
+                yield from self._texts(pieces, worker)
+            finally:
+                closed.set()
+                worker.join()
+
+    def reply(self, messages: Sequence[Mapping[str, str]], **options: Any) -> str:
+        """The whole answer of `stream`."""
+        return "".join(self.stream(messages, **options)).strip()
+
+    def _texts(self, pieces: queue.Queue[Any], worker: threading.Thread) -> Iterator[str]:
+        """Token ids from the queue -> text, holding back bytes that are not yet a whole character."""
+        ids: list[int] = []
+        said = ""
+        while True:
+            try:
+                piece = pieces.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                if not worker.is_alive():
+                    return
+                continue
+            if piece is None:
+                break
+            if isinstance(piece, BaseException):
+                raise piece
+            ids.append(piece)
+            text = self._decode(ids)
+            if not text.endswith("\ufffd") and len(text) > len(said):
+                yield text[len(said) :]
+                said = text
+        rest = self._decode(ids)[len(said) :]
+        if rest:
+            yield rest
+
+    def _decode(self, ids: list[int]) -> str:
+        text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text.lstrip() if isinstance(text, str) else ""
+
+    def _generate(
+        self,
+        ids: list[int],
+        adapter: bool,
+        limit: int,
+        temperature: float,
+        top_p: float,
+        seed: int | None,
+        asked: Sequence[threading.Event],
+        pieces: queue.Queue[Any],
+    ) -> None:
+        """Run transformers' generate, handing each new token to the queue; None ends it, an exception too."""
+        import contextlib
+
+        import torch
+        from transformers.generation.stopping_criteria import StoppingCriteria, StoppingCriteriaList
+        from transformers.generation.streamers import BaseStreamer
+
+        class Hand(BaseStreamer):
+            """Passes tokens on; the first call brings the prompt."""
+
+            first = True
+
+            def put(self, value: Any) -> None:
+                if self.first:
+                    self.first = False
+                    return
+                for token_id in value.flatten().tolist():
+                    pieces.put(token_id)
+
+            def end(self) -> None:
+                return
+
+        class Asked(StoppingCriteria):
+            def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+                ended = any(event.is_set() for event in asked)
+                return torch.full((input_ids.shape[0],), ended, dtype=torch.bool, device=input_ids.device)
+
+        try:
+            if seed is not None:
+                torch.manual_seed(seed)
+            drawing = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {}
+            plain = self.has_adapter and not adapter
+            with torch.inference_mode(), self.model.disable_adapter() if plain else contextlib.nullcontext():
+                prompt = torch.tensor([ids], device=self.device)
+                self.model.generate(
+                    input_ids=prompt,
+                    attention_mask=torch.ones_like(prompt),
+                    max_new_tokens=limit,
+                    eos_token_id=self.renderer.stop_ids,
+                    pad_token_id=self.tokenizer.pad_token_id,
+                    streamer=Hand(),
+                    stopping_criteria=StoppingCriteriaList([Asked()]),
+                    **({"do_sample": False} | drawing),
+                )
+            pieces.put(None)
+        except BaseException as error:  # handed to the consumer, which raises it in its own thread
+            pieces.put(error)

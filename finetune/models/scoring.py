@@ -1,0 +1,78 @@
+"""Token-weighted loss of a model over rendered rows: the number that base and adapter are compared by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+IGNORED = -100
+
+
+def row_losses(
+    model: Any,
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
+    pass_tokens: int = 4_096,
+    on_done: Callable[[int], None] | None = None,
+) -> list[tuple[float, int]]:
+    """Summed negative log-likelihood in nats, and trained tokens, of each row.
+
+    Rows are sorted by length and padded on the right; logits are computed only where a label is, so memory stays
+    small whatever the vocabulary.
+
+    Args:
+        model: a causal LM (with or without an adapter), left in the mode it was in.
+        rows: (input_ids, labels) pairs, labels IGNORED where not counted.
+        pass_tokens: padded tokens in one forward pass.
+        on_done: told how many rows are done after each pass.
+    """
+    import torch
+
+    order = sorted(range(len(rows)), key=lambda k: len(rows[k][0]))
+    results: list[tuple[float, int]] = [(0.0, 0)] * len(rows)
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    position = 0
+    with torch.inference_mode():
+        while position < len(order):
+            width = len(rows[order[position]][0])
+            chosen = [order[position]]
+            for k in order[position + 1 :]:
+                width = max(width, len(rows[k][0]))
+                if width * (len(chosen) + 1) > pass_tokens:
+                    break
+                chosen.append(k)
+            for k, outcome in zip(chosen, _score([rows[k] for k in chosen], model, device)):
+                results[k] = outcome
+            position += len(chosen)
+            if on_done is not None:
+                on_done(len(chosen))
+    model.train(was_training)
+    return results
+
+
+def _score(rows: Sequence[tuple[Sequence[int], Sequence[int]]], model: Any, device: Any) -> list[tuple[float, int]]:
+    import torch
+
+    width = max(len(ids) for ids, _ in rows)
+    input_ids = torch.zeros(len(rows), width, dtype=torch.long)  # (rows, tokens)
+    labels = torch.full((len(rows), width), IGNORED)
+    mask = torch.zeros(len(rows), width, dtype=torch.long)
+    for k, (ids, row_labels) in enumerate(rows):
+        input_ids[k, : len(ids)] = torch.tensor(ids)
+        labels[k, : len(ids)] = torch.tensor(row_labels)
+        mask[k, : len(ids)] = 1
+    logits = model(input_ids=input_ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
+    targets = labels[:, 1:].to(device)  # (rows, tokens - 1)
+    wanted = targets != IGNORED
+    # Only the counted positions are turned into probabilities, in float32.
+    nats = torch.nn.functional.cross_entropy(logits[:, :-1][wanted].float(), targets[wanted], reduction="none")
+    row_of = torch.arange(len(rows), device=device)[:, None].expand_as(targets)[wanted]
+    sums = torch.zeros(len(rows), dtype=torch.float64, device=device).index_add_(0, row_of, nats.double())
+    return list(zip(sums.tolist(), wanted.sum(dim=1).tolist()))
+
+
+def mean_loss(losses: Sequence[tuple[float, int]]) -> float:
+    """Nats per counted token over all rows: long answers weigh more than short ones."""
+    num_tokens = sum(count for _, count in losses)
+    return sum(nats for nats, _ in losses) / num_tokens if num_tokens else float("nan")

@@ -1,0 +1,43 @@
+"""Floor 2: the recipe. Its words, strict reading with lines, `extends` and `--set`, fingerprint, JSON Schema.
+
+This package is the only door to yaml.
+"""
+
+from finetune.recipe.checks import not_yet
+from finetune.recipe.dumping import dump, fingerprint
+from finetune.recipe.loading import LoadedRecipe, load, parse, relocate
+from finetune.recipe.schema import json_schema, reference_page
+from finetune.recipe.words import (
+    COLUMN_WORDS,
+    FORMAT_VERSION,
+    Adapter,
+    Base,
+    Data,
+    Evaluate,
+    Hardware,
+    Recipe,
+    Share,
+    Train,
+)
+
+__all__ = [
+    "COLUMN_WORDS",
+    "FORMAT_VERSION",
+    "Adapter",
+    "Base",
+    "Data",
+    "Evaluate",
+    "Hardware",
+    "LoadedRecipe",
+    "Recipe",
+    "Share",
+    "Train",
+    "dump",
+    "fingerprint",
+    "json_schema",
+    "load",
+    "not_yet",
+    "parse",
+    "reference_page",
+    "relocate",
+]

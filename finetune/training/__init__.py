@@ -1,0 +1,16 @@
+"""Floor 5: training. Composes TRL's SFTTrainer; the only room that speaks to trl."""
+
+from finetune.training.checkpoints import find_resumable, verify_checkpoint
+from finetune.training.guards import StopRequest
+from finetune.training.train import TrainingRows, TrainResult, train
+from finetune.training.translate import sft_config_words
+
+__all__ = [
+    "StopRequest",
+    "TrainResult",
+    "TrainingRows",
+    "find_resumable",
+    "sft_config_words",
+    "train",
+    "verify_checkpoint",
+]

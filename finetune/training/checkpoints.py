@@ -1,0 +1,187 @@
+"""Checkpoints that can be trusted: staged, hashed, synced, renamed; and only a verified one of this run is resumed.
+
+    checkpoints/step-000040/
+      adapter_model.safetensors  optimizer.pt  scheduler.pt  rng_state.pth  trainer_state.json ...
+      checkpoint.json            run id, step, size and SHA-256 of every other file
+
+A folder called step-* either holds all of it, or was damaged later, which the hashes tell. Age is the step, never a
+file's time. A folder is deleted by renaming it to .trash-* first, so a kill half way leaves nothing that looks whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import IntegrityError, Problem, RunError, SurroundingsError
+from finetune.runs import sha256_of, sync_folder
+
+MANIFEST = "checkpoint.json"
+_NAME = re.compile(r"step-(\d{6,})")
+_STAGING, _TRASH = ".staging-", ".trash-"
+# Pickles and cards that resuming does not need; both would hold local paths.
+_LEFT_OUT = ("training_args.bin", "README.md")
+KEEP = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder that claims to be a checkpoint."""
+
+    path: Path
+    step: int
+
+
+def checkpoints(folder: Path) -> list[Checkpoint]:
+    """Folders named step-*, newest step first."""
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        if match and path.is_dir() and not path.is_symlink():
+            found.append(Checkpoint(path, int(match.group(1))))
+    return sorted(found, key=lambda checkpoint: -checkpoint.step)
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A staging folder inside `folder`, removed on the way out whatever happens."""
+    clean(folder)
+    staging = folder / f"{_STAGING}{os.getpid()}"
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def seal(source: Path, folder: Path, step: int, run_id: str) -> Path:
+    """Turn a staged checkpoint folder into step-NNNNNN: hash and sync its files, write the manifest, rename."""
+    for name in _LEFT_OUT:
+        (source / name).unlink(missing_ok=True)
+    files = {}
+    for path in sorted(source.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        files[path.name] = {"num_bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    with (source / MANIFEST).open("w", encoding="utf-8") as file:
+        json.dump({"schema": 1, "run_id": run_id, "step": step, "files": files}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(source)
+    target = folder / f"step-{step:06d}"
+    if target.exists():
+        _discard(target)
+    os.rename(source, target)
+    sync_folder(folder)
+    return target
+
+
+def rotate(folder: Path, keep: int = KEEP) -> None:
+    """Discard all but the `keep` newest checkpoints, by step."""
+    for checkpoint in checkpoints(folder)[keep:]:
+        _discard(checkpoint.path)
+
+
+def clean(folder: Path) -> None:
+    """Remove what killed processes left: staging and trash folders. The caller holds the run's lock."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.startswith((_STAGING, _TRASH)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _discard(path: Path) -> None:
+    trash = path.with_name(f"{_TRASH}{path.name}-{os.getpid()}")
+    os.rename(path, trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def verify_checkpoint(checkpoint: Checkpoint, run_id: str) -> None:
+    """See that a checkpoint is whole and of this run.
+
+    Raises:
+        IntegrityError: names the first file that is missing or changed, or the foreign run.
+    """
+    where = checkpoint.path.name
+    try:
+        manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
+        files, owner, step = manifest["files"], manifest["run_id"], manifest["step"]
+    except FileNotFoundError:
+        raise IntegrityError(Problem(where, "", f"has no {MANIFEST}: it was not made by the kit")) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise IntegrityError(Problem(where, "", f"its {MANIFEST} cannot be read")) from None
+    if owner != run_id:
+        raise IntegrityError(Problem(where, "", "belongs to another run"))
+    if step != checkpoint.step:
+        raise IntegrityError(Problem(where, "", f"holds step {step}, not what its name says"))
+    for name, facts in files.items():
+        path = checkpoint.path / name
+        if not path.is_file() or path.is_symlink():
+            raise IntegrityError(Problem(where, name, "is missing"))
+        if path.stat().st_size != facts["num_bytes"]:
+            what = f"has {path.stat().st_size} bytes instead of {facts['num_bytes']}"
+            raise IntegrityError(Problem(where, name, what))
+        if sha256_of(path) != facts["sha256"]:
+            raise IntegrityError(Problem(where, name, "was changed after it was written"))
+
+
+def find_resumable(folder: Path, run_id: str, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that verifies; what is skipped is said. None when there is none at all.
+
+    Raises:
+        RunError: there are checkpoints, but not one verifies.
+    """
+    found = checkpoints(folder)
+    refused = []
+    for checkpoint in found:
+        try:
+            verify_checkpoint(checkpoint, run_id)
+        except IntegrityError as error:
+            refused.append(error.problems[0])
+            say(f"skipped: {error}")
+            continue
+        return checkpoint
+    if refused and any("another run" not in str(problem) for problem in refused):
+        last = Problem(folder.parent.name, "", "no checkpoint of this run is whole", fix="start a new run")
+        raise RunError([*refused, last])
+    return None
+
+
+@contextlib.contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """A save that the disk refuses becomes one plain message; older checkpoints are untouched."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_disk_error(error):
+            raise
+        free = shutil.disk_usage(folder).free
+        newest = checkpoints(folder)
+        need = sum(path.stat().st_size for path in newest[0].path.iterdir()) if newest else None
+        size = f"about {need:,} bytes are needed" if need else "a checkpoint does not fit"
+        kept = f"step {newest[0].step} is intact" if newest else "no checkpoint was written yet"
+        fix = "free space, then go on with --resume" if newest else "free space, then start again"
+        what = f"the checkpoint could not be written: {size}, {free:,} are free; {kept}"
+        raise SurroundingsError(Problem(folder.parent.name, "", what, fix=fix)) from error
+
+
+def _is_disk_error(error: BaseException) -> bool:
+    """Whether an error of a save is the disk's: an OSError, or what torch and safetensors make of one."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
+    text = str(error)
+    kinds = ("SafetensorError", "RuntimeError")
+    signs = ("unexpected pos", "No space left", "File too large", "os error 28", "os error 27", "PytorchStreamWriter")
+    return type(error).__name__ in kinds and any(sign in text for sign in signs)
+
+
+def state_step(checkpoint: Checkpoint) -> dict[str, Any]:
+    """trainer_state.json of a verified checkpoint."""
+    return json.loads((checkpoint.path / "trainer_state.json").read_bytes())

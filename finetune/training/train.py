@@ -1,0 +1,244 @@
+"""One training run: SFTTrainer, our rows, our checkpoints, our guards."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Upstream counts its users unless told not to; set before it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+from finetune.models.scoring import mean_loss, row_losses
+from finetune.render import IGNORED
+from finetune.runs import Run
+from finetune.training import checkpoints as ck
+from finetune.training.guards import LossGuard, StopRequest, gradient_norm
+from finetune.training.translate import num_steps, sft_config_words
+
+_HELD_OUT_ROWS = 64
+_HELD_OUT_POINTS = 5
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rendered rows: input_ids and labels of training and held-out conversations, as (ids, labels) pairs."""
+
+    train: Sequence[tuple[list[int], list[int]]]
+    held_out: Sequence[tuple[list[int], list[int]]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a finished training tells the manifest."""
+
+    num_steps: int
+    final_loss: float
+    tokens_seen: int
+    trained_tokens_seen: int
+    seconds: float
+    peak_memory_bytes: int | None
+
+
+# Told step, number of steps, loss of the step, seconds per step; draws the progress bar.
+OnStep = Callable[[int, int, float], None]
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    rows: TrainingRows,
+    settings: Any,
+    plan: Any,
+    run: Run,
+    base_label: str,
+    resume: ck.Checkpoint | None = None,
+    on_step: OnStep | None = None,
+    stop: StopRequest | None = None,
+) -> TrainResult:
+    """Train the adapter on `model` in place, with checkpoints and metrics in the run folder.
+
+    Args:
+        model: a base with a trainable adapter (finetune.models.attach_adapter).
+        tokenizer: with pad token, for padding.
+        rows: what to train on, and what to measure the held-out curve on (its first rows, a fixed sample).
+        settings: the recipe's `train` section.
+        plan: from finetune.hardware.make_plan.
+        run: holds checkpoints and metrics; its manifest is updated by the caller.
+        base_label: what adapter_config.json calls the base, instead of a local path.
+        resume: a verified checkpoint of this run.
+        on_step: told after every optimizer step.
+        stop: collects signals; a fresh one that nobody listens to when None.
+
+    Raises:
+        DivergedError: NaN, no labels, zero gradient or divergence; the weights of the last step are kept.
+        StoppedError, CancelledError: asked to stop by a signal; a checkpoint was written.
+        SurroundingsError: the disk refused a checkpoint.
+    """
+    stop = stop or StopRequest()
+    steps = num_steps(len(rows.train), settings.batch_size, settings.epochs)
+    guard = LossGuard(settings.learning_rate)
+    words = sft_config_words(settings, plan, len(rows.train), run.checkpoints_dir)
+    trainer = _build_trainer(model, tokenizer, rows, words, run, base_label, guard, stop, on_step, steps)
+    if resume is not None:
+        run.drop_metrics_after(resume.step)
+        guard.restore(next((m["loss"] for m in run.read_metrics() if "loss" in m), None))
+        stop.saved_step = resume.step
+    started = time.monotonic()
+    _reset_peak_memory(plan.device)
+    stop.in_loop = True
+    try:
+        stop.raise_if_asked()
+        with warnings.catch_warnings():
+            # Upstream warns of its own renamed words; a user can do nothing about them.
+            warnings.simplefilter("ignore", FutureWarning)
+            trainer.train(resume_from_checkpoint=str(resume.path) if resume else None)
+    finally:
+        stop.in_loop = False
+    stop.raise_if_asked()
+    return TrainResult(
+        num_steps=trainer.state.global_step,
+        final_loss=guard.last_step_loss,
+        tokens_seen=trainer.tokens_seen,
+        trained_tokens_seen=trainer.trained_tokens_seen,
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=_peak_memory(plan.device),
+    )
+
+
+def _build_trainer(
+    model: Any,
+    tokenizer: Any,
+    rows: TrainingRows,
+    words: dict[str, Any],
+    run: Run,
+    base_label: str,
+    guard: LossGuard,
+    stop: StopRequest,
+    on_step: OnStep | None,
+    steps: int,
+) -> Any:
+    """SFTTrainer with three seams filled: passes are watched, saves are staged, steps are reported."""
+    import torch
+    from datasets import Dataset, disable_progress_bars
+    from transformers import TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    from finetune.models.adapters import CONFIG, rewrite_config
+
+    disable_progress_bars()
+    pad = DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id)
+
+    def collate(examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch = pad([{"input_ids": e["input_ids"], "labels": e["labels"]} for e in examples])
+        return {**batch, "rows": torch.tensor([e["row"] for e in examples])}
+
+    class WatchedTrainer(SFTTrainer):
+        """The trainer's own loop and loss; only its edges are ours."""
+
+        tokens_seen = 0
+        trained_tokens_seen = 0
+        staging: Path | None = None
+
+        def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+            batch_rows = inputs.pop("rows").tolist()
+            num_labels = int((inputs["labels"][:, 1:] != IGNORED).sum())
+            guard.saw_batch(batch_rows, num_labels)
+            loss = super().training_step(model, inputs, *args, **kwargs)
+            guard.saw_loss(loss.item())
+            self.tokens_seen += int(inputs["attention_mask"].sum())
+            self.trained_tokens_seen += num_labels
+            return loss
+
+        def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+            """No card per checkpoint: it would hold a local path, and the report is written from the run."""
+
+        def _get_output_dir(self, trial: Any) -> str:
+            return str(self.staging) if self.staging else super()._get_output_dir(trial)
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            step = self.state.global_step
+            run.checkpoints_dir.mkdir(exist_ok=True)
+            with ck.disk_errors(run.checkpoints_dir), ck.staged(run.checkpoints_dir) as staging:
+                self.staging = staging
+                try:
+                    super()._save_checkpoint(model, trial)
+                finally:
+                    self.staging = None
+                source = staging / f"checkpoint-{step}"
+                rewrite_config(source / CONFIG, base_label, None)
+                ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"])
+            stop.saved_step = step
+            ck.rotate(run.checkpoints_dir)
+
+    class Watcher(TrainerCallback):
+        """Guards before each step; metrics, held-out curve and signals after it."""
+
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            guard.before_step(gradient_norm(kwargs["model"]), state.global_step + 1)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+            step = state.global_step
+            entry = {"step": step, "loss": guard.last_step_loss, "epoch": round(state.epoch or 0, 4)}
+            if step in points and held_out:
+                entry["held_out_loss"] = mean_loss(row_losses(kwargs["model"], held_out))
+            if step % args.logging_steps == 0 or step == steps or "held_out_loss" in entry:
+                run.append_metrics(entry)
+            if on_step is not None:
+                on_step(step, steps, guard.last_step_loss)
+            if stop.signal is not None:
+                control.should_save = True
+                control.should_training_stop = True
+            return control
+
+    held_out = list(rows.held_out[:_HELD_OUT_ROWS])
+    points = {max(1, round(steps * k / _HELD_OUT_POINTS)) for k in range(1, _HELD_OUT_POINTS + 1)}
+    dataset = Dataset.from_dict(
+        {
+            "input_ids": [ids for ids, _ in rows.train],
+            "labels": [labels for _, labels in rows.train],
+            "row": list(range(len(rows.train))),
+        }
+    )
+    trainer = WatchedTrainer(
+        model=model,
+        args=SFTConfig(**words),
+        train_dataset=dataset,
+        data_collator=collate,
+        processing_class=tokenizer,
+        callbacks=[Watcher()],
+    )
+    # Upstream's own printer writes dictionaries to stdout; metrics.jsonl and the progress bar replace it.
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _reset_peak_memory(device: str) -> None:
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak_memory(device: str) -> int | None:
+    """Peak bytes: of the GPU, else of the whole process; None where the system does not tell."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    try:
+        import resource
+    except ImportError:
+        return None
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,66 @@
+"""The one translator: the recipe's words and the plan -> the words of TRL's SFTConfig."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+_CHECKPOINTS_A_RUN = 10
+
+
+def num_steps(num_rows: int, batch_size: int, epochs: float) -> int:
+    """Optimizer steps of a run; the last step of an epoch may see fewer rows than batch_size."""
+    steps_per_epoch = math.ceil(num_rows / batch_size)
+    return max(1, math.ceil(steps_per_epoch * epochs))
+
+
+def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> dict[str, Any]:
+    """Keyword arguments for SFTConfig.
+
+    Args:
+        settings: the recipe's `train` section.
+        plan: from finetune.hardware.make_plan.
+        num_rows: training rows.
+        folder: the run's checkpoints folder.
+    """
+    steps = num_steps(num_rows, settings.batch_size, settings.epochs)
+    return {
+        "output_dir": str(folder),
+        "num_train_epochs": float(settings.epochs),
+        "max_steps": steps,
+        "per_device_train_batch_size": plan.micro_batch,
+        "gradient_accumulation_steps": plan.accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": _SCHEDULES[settings.schedule],
+        "warmup_steps": math.ceil(settings.warmup * steps),
+        "optim": "adamw_torch",
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "use_cpu": plan.device == "cpu",
+        # The base is loaded in plan.dtype; float32 adapters on a bfloat16 base need autocast to meet.
+        "bf16": plan.dtype == "bfloat16",
+        "fp16": plan.dtype == "float16",
+        "activation_checkpointing": plan.activation_checkpointing,
+        "save_strategy": "steps",
+        "save_steps": settings.save_every or max(1, math.ceil(steps / _CHECKPOINTS_A_RUN)),
+        # Rotation is the kit's own: upstream orders by file times, and a clock that jumps deletes the newest.
+        "save_total_limit": None,
+        "logging_strategy": "steps",
+        "logging_steps": settings.log_every or 1,
+        # With the filter on, a NaN loss is logged as 0.0 and the run goes on.
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "push_to_hub": False,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": plan.device == "cuda",
+        "remove_unused_columns": False,
+        # Rows arrive rendered, with labels, by our own renderer.
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "max_length": None,
+        "packing": False,
+    }

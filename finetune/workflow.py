@@ -1,0 +1,277 @@
+"""Floor 7: one run from recipe to report: check, render, plan, train, evaluate; resume where it stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune import data, evaluation, hardware, models, prepare, recipe, training
+from finetune.errors import CancelledError, FinetuneError, IntegrityError, Problem, RunError, StoppedError
+from finetune.recipe import LoadedRecipe
+from finetune.runs import Run, utc_now, write_json, write_text
+from finetune.talk import Talk
+
+# Settings that may differ between a run and its resumption: they do not change what is learnt.
+_FREE_KEYS = ("name", "description", "train.save_every", "train.log_every", "share", "evaluate", "hardware")
+
+
+def run(
+    name: str | Path,
+    output: str | Path | None = None,
+    *,
+    resume: bool = False,
+    overrides: Sequence[str] = (),
+    allow_outside: bool = False,
+    talk: Talk | None = None,
+) -> Run:
+    """Carry out a recipe: train an adapter, compare it with its base, write the report.
+
+    Args:
+        name: a recipe file, a folder with recipe.yaml, or a shipped name.
+        output: the run folder; a new one under runs/ when None.
+        resume: go on with the run in `output`.
+        overrides: `key=value` texts, as of --set.
+        allow_outside: let the recipe name files outside its folder.
+        talk: is told what happens.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        FinetuneError: see finetune.errors; its exit_code is the command's.
+    """
+    talk = talk or Talk()
+    stop = training.StopRequest()
+    with stop.listening():
+        talk.stage("check")
+        loaded = recipe.load(name, overrides, allow_outside=allow_outside)
+        for note in loaded.notes:
+            talk.say(note)
+        current = _open_run(loaded, Path(output) if output else None, resume)
+        with current.locked():
+            try:
+                _carry_out(loaded, current, resume, stop, talk)
+            except FinetuneError as error:
+                stopped = isinstance(error, (StoppedError, CancelledError))
+                current.update(
+                    status="interrupted" if stopped else "failed", exit_code=error.exit_code, ended_at=utc_now()
+                )
+                raise
+            except BaseException:
+                current.update(status="failed", exit_code=1, ended_at=utc_now())
+                raise
+    _gate(loaded, current)
+    return current
+
+
+def _open_run(loaded: LoadedRecipe, output: Path | None, resume: bool) -> Run:
+    if not resume:
+        # The folder is made before anything heavy: a path that cannot be written is found out now.
+        return Run.create(loaded.recipe.name, loaded.text, "", output)
+    if output is None:
+        raise RunError(Problem("", "--resume", "needs the run to go on with", fix="add --output RUN"))
+    current = Run.open(output)
+    if current.manifest["status"] == "finished":
+        raise RunError(Problem(str(output), "", "is finished already", fix="start a new run, or `finetune evaluate` it"))
+    before = recipe.load(current.resolved_path, allow_outside=True).recipe.model_dump(mode="json")
+    now = recipe.relocate(loaded, current.path).model_dump(mode="json")
+    changed = [
+        Problem(loaded.where(key), key, "differs from the run", f"{old!r} then, {new!r} now")
+        for key, old, new in _differences(before, now)
+        if not key.startswith(_FREE_KEYS)
+    ]
+    if changed:
+        fix = "put the old values back, or start a new run without --resume"
+        raise RunError([*changed, Problem(str(output), "", "the recipe was changed", fix=fix)])
+    return current
+
+
+def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for word in {**old, **new}:
+            found += _differences(old.get(word), new.get(word), f"{key}.{word}" if key else word)
+        return found
+    return [] if old == new else [(key, old, new)]
+
+
+def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
+    if not current.resolved_path.read_text(encoding="utf-8"):
+        write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
+    splits = data.load(loaded)
+    for line in (*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)):
+        talk.say(line)
+        current.note(line)
+    base = prepare.open_base(loaded)
+    rendered = [
+        prepare.render_split(base, rows, loaded.recipe.data.overlong) for rows in (splits.train, splits.held_out)
+    ]
+    train_split, held_out_split = rendered
+    for line in (*base.notes, *prepare.check_rendered(train_split, held_out_split, base)):
+        talk.say(line)
+        current.note(line)
+    facts = _facts(loaded, splits, base)
+    if resume:
+        _same_inputs(current, facts)
+    check = {
+        "schema": 1,
+        **splits.report.as_dict(),
+        "tokens": {"train": train_split.summary(), "held_out": held_out_split.summary()},
+    }
+    write_json(current.path / "check.json", check)
+    longest = max(len(row.input_ids) for row in train_split.rows)
+    plan = hardware.make_plan(hardware.machine(), loaded.recipe.train.batch_size, longest, loaded.recipe.hardware)
+    write_json(current.path / "plan.json", plan.as_dict())
+    for key, reason in plan.reasons.items():
+        talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
+    current.update(status="running", exit_code=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts)
+    talk.stage("train")
+    _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
+    talk.stage("evaluate")
+    evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
+    current.update(status="finished", exit_code=0, ended_at=utc_now())
+    evaluation.write_report(current)
+
+
+def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) -> dict[str, Any]:
+    """The fingerprints and counts that a manifest holds, and that a resumption must find unchanged."""
+    report = splits.report
+    return {
+        "recipe": {"fingerprint": recipe.fingerprint(loaded.recipe), "overrides": len(loaded.overrides)},
+        "data": {
+            "fingerprint": report.fingerprint,
+            "num_train": report.num_train,
+            "num_held_out": report.num_held_out,
+            "num_rows_read": report.num_rows_read,
+            "dropped": report.dropped,
+            "files": [{"name": Path(f.name).name, "sha256": f.sha256, "num_rows": f.num_rows} for f in report.files],
+        },
+        "template": {
+            "fingerprint": base.renderer.template_fingerprint,
+            "found_by": base.renderer.how,
+            "system_prompt_sha256": _sha256(loaded.recipe.data.system_prompt),
+        },
+        "base": models.base_facts(base.source, base.config),
+    }
+
+
+def _sha256(text: str | None) -> str | None:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
+
+
+def _same_inputs(current: Run, facts: dict[str, Any]) -> None:
+    """See that data, template and base are what the run began with; versions may differ and are noted."""
+    pairs = (
+        ("data", "fingerprint", "the data files were changed since the run began"),
+        ("template", "fingerprint", "the chat template is another one than the run began with"),
+        ("base", "config_sha256", "the base is another one than the run began with"),
+        ("base", "weights_sha256", "the base's weights are others than the run began with"),
+        ("base", "revision", "the base is at another commit than the run began with"),
+    )
+    problems = []
+    for section, key, what in pairs:
+        old, new = (current.manifest.get(section) or {}).get(key), facts[section][key]
+        if old is not None and old != new:
+            got = f"{str(old)[:12]} then, {str(new)[:12]} now"
+            problems.append(Problem(current.path.name, section, what, got, "put it back, or start a new run"))
+    if problems:
+        raise IntegrityError(problems)
+    from finetune.runs import environment_facts
+
+    now, then = environment_facts()["versions"], current.manifest["environment"]["versions"]
+    changed = [f"{name} {then.get(name)} -> {now[name]}" for name in now if then.get(name) != now[name]]
+    if changed:
+        current.note(f"versions changed on resume, equality to the bit is not promised: {', '.join(changed)}")
+
+
+def _train(
+    loaded: LoadedRecipe,
+    current: Run,
+    base: prepare.OpenedBase,
+    train_split: prepare.RenderedSplit,
+    held_out_split: prepare.RenderedSplit,
+    plan: hardware.Plan,
+    resume: bool,
+    stop: training.StopRequest,
+    talk: Talk,
+) -> None:
+    import torch
+
+    if plan.device == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(plan.num_threads)
+    checkpoint = training.find_resumable(current.checkpoints_dir, current.manifest["run_id"], talk.say) if resume else None
+    if resume:
+        talk.say(f"resumed at step {checkpoint.step}" if checkpoint else "nothing was saved yet: starts at step 0")
+        entry = {"at": utc_now(), "step": checkpoint.step if checkpoint else 0}
+        current.update(resumes=[*current.manifest["resumes"], entry])
+        if checkpoint is None:
+            current.metrics_path.unlink(missing_ok=True)
+    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device)
+    models.check_vocabulary(model, base.tokenizer)
+    random.seed(loaded.recipe.train.seed)
+    model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed)
+    adapter_facts = {**loaded.recipe.adapter.model_dump(mode="json"), **models.trainable_facts(model)}
+    current.update(adapter=adapter_facts)
+    share = adapter_facts["num_trainable"] / adapter_facts["num_total"]
+    talk.say(
+        f"adapter: {adapter_facts['num_trainable']:,} trained parameters ({share:.1%} of all) on "
+        f"{', '.join(adapter_facts['modules'])}"
+    )
+    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs())
+    result = training.train(
+        model,
+        base.tokenizer,
+        rows,
+        loaded.recipe.train,
+        plan,
+        current,
+        base.source.label,
+        checkpoint,
+        on_step=lambda step, steps, loss: talk.progress("training", step, steps, loss),
+        stop=stop,
+    )
+    models.save_adapter(model, current.adapter_dir, base.source.label, current.manifest["base"]["revision"])
+    speed = result.tokens_seen / result.seconds if result.seconds else None
+    current.update(
+        progress={"step": result.num_steps},
+        training={
+            "num_steps": result.num_steps,
+            "final_loss": result.final_loss,
+            "tokens_seen": result.tokens_seen,
+            "trained_tokens_seen": result.trained_tokens_seen,
+            "seconds": round(result.seconds, 2),
+            "tokens_per_second": round(speed, 1) if speed else None,
+            "peak_memory_bytes": result.peak_memory_bytes,
+        },
+    )
+
+
+def _gate(loaded: LoadedRecipe, current: Run) -> None:
+    """With evaluate.gate: better_than_base, an adapter that is not better ends the command with exit code 3.
+
+    Raises:
+        IntegrityError: the gate said no; the run itself is complete and kept.
+    """
+    if loaded.recipe.evaluate.gate != "better_than_base":
+        return
+    import json
+
+    verdict = json.loads(current.evaluation_path.read_bytes())["verdict"]
+    if verdict["better_than_base"] is not True:
+        problem = Problem(str(current.path), "evaluate.gate", verdict["why"], fix="look at report.html in the run folder")
+        raise IntegrityError(problem)
+
+
+def evaluate_again(path: str | Path, talk: Talk | None = None) -> dict[str, Any]:
+    """Evaluate a run anew and rewrite its report."""
+    talk = talk or Talk()
+    current = Run.open(path)
+    with current.locked():
+        result = evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
+        evaluation.write_report(current)
+    return result
