@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,15 @@ def read_questions(loaded: Any) -> list[dict[str, str]]:
     return questions
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer. `ended` is False where it was cut at the length limit or stopped."""
+
+    text: str
+    num_tokens: int
+    ended: bool
+
+
 class Engine:
     """One loaded model that answers, one generation at a time.
 
@@ -197,8 +206,8 @@ class Engine:
         top_p: float = 1.0,
         seed: int | None = None,
         stop: threading.Event | None = None,
-    ) -> Iterator[str]:
-        """Yield the answer in pieces as it is written.
+    ) -> Generator[str, None, tuple[int, bool]]:
+        """Yield the answer in pieces as it is written; return its number of tokens and whether it ended by itself.
 
         Args:
             messages: turns so far, the user's last.
@@ -219,16 +228,29 @@ class Engine:
             worker = threading.Thread(target=self._generate, args=arguments, daemon=True)
             worker.start()
             try:
-                yield from self._texts(pieces, worker)
+                return (yield from self._texts(pieces, worker))
             finally:
                 closed.set()
                 worker.join()
 
-    def reply(self, messages: Sequence[Mapping[str, str]], **options: Any) -> str:
-        """The whole answer of `stream`."""
-        return "".join(self.stream(messages, **options)).strip()
+    def answer(self, messages: Sequence[Mapping[str, str]], **options: Any) -> Answer:
+        """The whole answer of `stream`, and how it ended."""
+        pieces: list[str] = []
+        stream = self.stream(messages, **options)
+        while True:
+            try:
+                pieces.append(next(stream))
+            except StopIteration as end:
+                num_tokens, ended = end.value
+                return Answer("".join(pieces).strip(), num_tokens, ended)
 
-    def _texts(self, pieces: queue.Queue[Any], worker: threading.Thread) -> Iterator[str]:
+    def reply(self, messages: Sequence[Mapping[str, str]], **options: Any) -> str:
+        """The text of `answer`."""
+        return self.answer(messages, **options).text
+
+    def _texts(
+        self, pieces: queue.Queue[Any], worker: threading.Thread
+    ) -> Generator[str, None, tuple[int, bool]]:
         """Token ids from the queue -> text, holding back bytes that are not yet a whole character."""
         ids: list[int] = []
         said = ""
@@ -237,7 +259,7 @@ class Engine:
                 piece = pieces.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 if not worker.is_alive():
-                    return
+                    break
                 continue
             if piece is None:
                 break
@@ -251,6 +273,7 @@ class Engine:
         rest = self._decode(ids)[len(said) :]
         if rest:
             yield rest
+        return len(ids), bool(ids) and ids[-1] in self.renderer.stop_ids
 
     def _decode(self, ids: list[int]) -> str:
         text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -104,10 +104,9 @@ def make_plan(here: Machine, batch_size: int, longest_row_tokens: int, wishes: A
     reasons["activation_checkpointing"] = (
         "saves memory on a small GPU" if checkpointing else "memory suffices: faster"
     )
-    threads = int(os.environ.get("OMP_NUM_THREADS") or 0) or max(1, _num_cpus())
-    reasons["num_threads"] = (
-        "OMP_NUM_THREADS" if os.environ.get("OMP_NUM_THREADS") else "the CPUs this process may use"
-    )
+    wished = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # OpenMP allows a list, one a level
+    threads = int(wished) if wished.isdecimal() and int(wished) > 0 else max(1, _num_cpus())
+    reasons["num_threads"] = "OMP_NUM_THREADS" if str(threads) == wished else "the CPUs this process may use"
     return Plan(here.device, dtype, attention, micro, accumulation, checkpointing, threads, reasons)
 
 

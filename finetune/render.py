@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -181,12 +182,14 @@ class Renderer:
     def _marked(self, messages: list[dict[str, str]], text: str) -> list[tuple[int, int]]:
         from transformers.utils.chat_template_utils import render_jinja_template
 
-        rendered, spans = render_jinja_template(
+        # Annotated upstream as if it gave one text; with a mask it gives texts and their spans.
+        outcome: Any = render_jinja_template(
             conversations=[messages],
             chat_template=self.template,
             return_assistant_tokens_mask=True,
             **{**self.tokenizer.special_tokens_map, **self.options},
         )
+        rendered, spans = outcome
         if rendered[0] != text:
             raise ModelError("the template renders differently with and without generation marks")
         turns = self._answers(messages)
@@ -254,7 +257,7 @@ class Renderer:
         if not apart:
             return whole, cuts
         pieces, borders = [], sorted({0, *apart, len(text.text)})
-        for start, end in zip(borders, borders[1:]):
+        for start, end in itertools.pairwise(borders):
             pieces.append(self._ids(text.text[start:end], text.stand_ins, goes_on=start > 0))
         joined = [token_id for piece in pieces for token_id in piece]
         if self._decode(joined) != self._decode(whole):

@@ -77,9 +77,7 @@ def find_recipe(name: str, relative_to: Path | None = None) -> Path:
         raise RecipeError(f"{name}: is a folder without a recipe.yaml. Fix: name the recipe file itself")
     if path.exists():
         raise RecipeError(f"{name}: is not a plain file. Fix: name a recipe file")
-    raise RecipeError(
-        f"{name}: no such recipe. Fix: name a file, or one of the shipped recipes: {', '.join(recipes)}"
-    )
+    raise RecipeError(f"{name}: no such recipe. Fix: name a file, or one of the shipped recipes: {', '.join(recipes)}")
 
 
 def copy_tree(source: Path, target: Path) -> None:

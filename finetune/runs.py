@@ -151,14 +151,15 @@ class Run:
             SurroundingsError: it cannot be made or written.
         """
         path = output or Path("runs") / f"{_safe(name)}-{datetime.now(timezone.utc).strftime('%Y%m%d-%H%M%S')}"
-        if output is None:
-            path = _first_free(path)
         if path.is_file():
             raise RunError(Problem(str(path), "", "is a file, not a folder", fix="choose another --output"))
-        if path.is_dir() and any(path.iterdir()):
-            fix = "add --resume to go on with it, or choose another --output"
-            raise RunError(Problem(str(path), "", "already holds files; a run is never overwritten", fix=fix))
         try:
+            if output is None:
+                path = _make_first_free(path)
+            elif path.is_dir() and any(path.iterdir()):
+                fix = "add --resume to go on with it, or choose another --output"
+                what = f"already holds files{_status_of(path)}; a run is never overwritten"
+                raise RunError(Problem(str(path), "", what, fix=fix))
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             problem = Problem(
@@ -222,18 +223,30 @@ class Run:
             self.update(notes=[*self.manifest["notes"], line])
 
     def append_metrics(self, entry: Mapping[str, Any]) -> None:
-        """Add one line to metrics.jsonl."""
-        with self.metrics_path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(dict(entry)) + "\n")
+        """Add one line to metrics.jsonl.
+
+        Raises:
+            SurroundingsError: no space, no permission.
+        """
+        line = json.dumps(dict(entry), allow_nan=False) + "\n"
+        try:
+            with self.metrics_path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(line)
+        except OSError as error:
+            what = f"cannot be written: {error.strerror or error}"
+            fix = "free space, then go on with --resume"
+            raise SurroundingsError(Problem(self.metrics_path.name, "", what, fix=fix)) from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Lines of metrics.jsonl, oldest first; a half-written last line (a crash) is left out."""
         if not self.metrics_path.exists():
             return []
         entries = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
+        for line in self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError):
-                entries.append(json.loads(line))
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    entries.append(entry)
         return entries
 
     def drop_metrics_after(self, step: int) -> None:
@@ -276,10 +289,22 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._") or "run"
 
 
-def _first_free(path: Path) -> Path:
-    """`path`, or path-2, path-3 ... when two runs start in one second."""
+def _status_of(path: Path) -> str:
+    """What the manifest in a folder says of its run, for the refusal to begin another one there."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return f" of a run that is {json.loads((path / MANIFEST).read_bytes())['status']}"
+    return ""
+
+
+def _make_first_free(path: Path) -> Path:
+    """Make `path`, or path-2, path-3 ... when several runs start in one second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     candidate, count = path, 1
-    while candidate.exists():
-        count += 1
-        candidate = path.with_name(f"{path.name}-{count}")
-    return candidate
+    while True:
+        try:
+            candidate.mkdir()
+        except FileExistsError:
+            count += 1
+            candidate = path.with_name(f"{path.name}-{count}")
+        else:
+            return candidate

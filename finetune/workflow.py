@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections.abc import Sequence
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from finetune import data, evaluation, hardware, models, prepare, recipe, training
-from finetune.errors import CancelledError, FinetuneError, IntegrityError, Problem, RunError, StoppedError
+from finetune.errors import CancelledError, FinetuneError, IntegrityError, Problem, RunError, StoppedError, SurroundingsError
 from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
 
 # Settings that may differ between a run and its resumption: they do not change what is learnt.
-_FREE_KEYS = ("name", "description", "train.save_every", "train.log_every", "share", "evaluate", "hardware")
+_FREE_KEYS = (
+    "name", "description", "extends", "train.save_every", "train.log_every", "share", "evaluate", "hardware",
+)  # fmt: skip
+# Paths may differ when run or recipe were moved; the fingerprints tell whether what lies there is the same.
+_FILE_KEYS = ("data.train", "data.held_out", "base.model", "base.chat_template")
 
 
 def run(
@@ -56,15 +61,19 @@ def run(
                 _carry_out(loaded, current, resume, stop, talk)
             except FinetuneError as error:
                 stopped = isinstance(error, (StoppedError, CancelledError))
-                current.update(
-                    status="interrupted" if stopped else "failed", exit_code=error.exit_code, ended_at=utc_now()
-                )
+                _end(current, "interrupted" if stopped else "failed", error.exit_code)
                 raise
             except BaseException:
-                current.update(status="failed", exit_code=1, ended_at=utc_now())
+                _end(current, "failed", 1)
                 raise
     _gate(loaded, current)
     return current
+
+
+def _end(current: Run, status: str, exit_code: int) -> None:
+    """Record how a run ended; a disk that refuses even this must not hide the error that is on its way."""
+    with contextlib.suppress(SurroundingsError):
+        current.update(status=status, exit_code=exit_code, ended_at=utc_now())
 
 
 def _open_run(loaded: LoadedRecipe, output: Path | None, resume: bool) -> Run:
@@ -76,17 +85,29 @@ def _open_run(loaded: LoadedRecipe, output: Path | None, resume: bool) -> Run:
     current = Run.open(output)
     if current.manifest["status"] == "finished":
         raise RunError(Problem(str(output), "", "is finished already", fix="start a new run, or `finetune evaluate` it"))
-    before = recipe.load(current.resolved_path, allow_outside=True).recipe.model_dump(mode="json")
+    if not current.resolved_path.is_file() or not current.resolved_path.read_bytes():
+        return current  # it ended before anything was read
+    before = recipe.load(current.resolved_path, allow_outside=True, must_exist=False).recipe.model_dump(mode="json")
     now = recipe.relocate(loaded, current.path).model_dump(mode="json")
     changed = [
         Problem(loaded.where(key), key, "differs from the run", f"{old!r} then, {new!r} now")
         for key, old, new in _differences(before, now)
-        if not key.startswith(_FREE_KEYS)
+        if not f"{key}.".startswith(tuple(f"{free}." for free in _FREE_KEYS))
+        and not (key in _FILE_KEYS and _is_file_word(key, old) and _is_file_word(key, new))
     ]
     if changed:
         fix = "put the old values back, or start a new run without --resume"
         raise RunError([*changed, Problem(str(output), "", "the recipe was changed", fix=fix)])
     return current
+
+
+def _is_file_word(key: str, value: Any) -> bool:
+    """Whether a setting names files, and not a share, a hub model or a shipped template."""
+    if key == "base.model":
+        return isinstance(value, str) and value.startswith((".", "/", "~"))
+    if key == "base.chat_template":
+        return isinstance(value, str) and ("/" in value or value.endswith(".jinja"))
+    return isinstance(value, (str, list))
 
 
 def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]]:
@@ -99,23 +120,24 @@ def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]
 
 
 def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
-    if not current.resolved_path.read_text(encoding="utf-8"):
+    if not resume:
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
     splits = data.load(loaded)
-    for line in (*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)):
-        talk.say(line)
-        current.note(line)
+    notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
     base = prepare.open_base(loaded)
     rendered = [
         prepare.render_split(base, rows, loaded.recipe.data.overlong) for rows in (splits.train, splits.held_out)
     ]
     train_split, held_out_split = rendered
-    for line in (*base.notes, *prepare.check_rendered(train_split, held_out_split, base)):
-        talk.say(line)
-        current.note(line)
+    notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
     facts = _facts(loaded, splits, base)
     if resume:
         _same_inputs(current, facts)
+        # Paths and free settings may be others now; the evaluation reads them from here.
+        write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
+    for line in notes:
+        talk.say(line)
+        current.note(line)
     check = {
         "schema": 1,
         **splits.report.as_dict(),
@@ -127,13 +149,24 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     write_json(current.path / "plan.json", plan.as_dict())
     for key, reason in plan.reasons.items():
         talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
-    current.update(status="running", exit_code=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts)
+    _note_other_plan(current, plan.as_dict(), talk)
+    current.update(status="running", exit_code=None, ended_at=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts)
     talk.stage("train")
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
     talk.stage("evaluate")
     evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
     current.update(status="finished", exit_code=0, ended_at=utc_now())
-    evaluation.write_report(current)
+
+
+def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
+    """On resume: say which choices of the machine are others than the run began with."""
+    before = current.manifest["plan"] or {}
+    keys = ("device", "dtype", "attention", "micro_batch", "num_threads")
+    changed = [f"{key} {before[key]} -> {plan[key]}" for key in keys if key in before and before[key] != plan[key]]
+    if changed:
+        line = f"the plan changed on resume, equality to the bit is not promised: {', '.join(changed)}"
+        talk.say(line)
+        current.note(line)
 
 
 def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) -> dict[str, Any]:
@@ -222,7 +255,8 @@ def _train(
         f"adapter: {adapter_facts['num_trainable']:,} trained parameters ({share:.1%} of all) on "
         f"{', '.join(adapter_facts['modules'])}"
     )
-    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs())
+    places = [conversation.where for conversation in train_split.conversations]
+    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs(), places)
     result = training.train(
         model,
         base.tokenizer,
@@ -235,7 +269,8 @@ def _train(
         on_step=lambda step, steps, loss: talk.progress("training", step, steps, loss),
         stop=stop,
     )
-    models.save_adapter(model, current.adapter_dir, base.source.label, current.manifest["base"]["revision"])
+    with training.disk_errors(current.checkpoints_dir, "the adapter"):
+        models.save_adapter(model, current.adapter_dir, base.source.label, current.manifest["base"]["revision"])
     speed = result.tokens_seen / result.seconds if result.seconds else None
     current.update(
         progress={"step": result.num_steps},
@@ -272,6 +307,4 @@ def evaluate_again(path: str | Path, talk: Talk | None = None) -> dict[str, Any]
     talk = talk or Talk()
     current = Run.open(path)
     with current.locked():
-        result = evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
-        evaluation.write_report(current)
-    return result
+        return evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))

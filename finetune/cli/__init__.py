@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from finetune import __version__
@@ -123,6 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     arguments = build_parser().parse_args(argv)
+    if not arguments.debug:
+        # Upstream announces its own renamed words this way; a user can do nothing about them.
+        warnings.simplefilter("ignore", FutureWarning)
     from finetune.cli import commands
 
     try:

@@ -223,5 +223,3 @@ def schema(arguments: argparse.Namespace) -> None:
     from finetune import recipe
 
     _print_json(recipe.json_schema())
-
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -125,9 +124,7 @@ def preview_of(base: Any, conversation: Any) -> dict[str, Any]:
         trained = rendered.labels[position] != -100
         pending.append(token_id)
         text = base.tokenizer.decode(pending, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        same_next = (
-            position + 1 < len(rendered.labels) and (rendered.labels[position + 1] != -100) == trained
-        )
+        same_next = position + 1 < len(rendered.labels) and (rendered.labels[position + 1] != -100) == trained
         if text.endswith("\ufffd") and same_next:
             continue  # a character spread over several tokens
         pieces.append([text, trained])
@@ -191,7 +188,7 @@ _PREVIEW_PAGE = """<!doctype html>
 <style>
 :root{color-scheme:light dark}
 body{font:16px/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #8884;border-radius:.5rem;padding:1rem;font-size:.95rem}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #8884;border-radius:.5rem;padding:1rem}
 .on{background:#2a94;border-bottom:2px solid #2a9}.off{opacity:.65}
 h2{font-size:1rem;margin:1.5rem 0 .5rem}
 </style></head><body>
@@ -199,7 +196,9 @@ h2{font-size:1rem;margin:1.5rem 0 .5rem}
 <p>Underlined <span class="on">green</span> tokens are trained: the answers and the token that ends each of them.
 Everything else is only read.</p>
 {% for entry in previews %}<h2>{{ entry.title }}</h2>
-<pre>{% for text, trained in entry.tokens %}<span class="{{ 'on' if trained else 'off' }}">{{ text }}</span>{% endfor %}</pre>
+<pre>{% for text, trained in entry.tokens -%}
+<span class="{{ 'on' if trained else 'off' }}">{{ text }}</span>
+{%- endfor %}</pre>
 {% endfor %}</body></html>
 """
 

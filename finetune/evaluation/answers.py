@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,26 +38,16 @@ class Question:
     source: str
 
 
-class _Steps(threading.Event):
-    """A stop signal that nobody sets. The engine looks at it once per token, which counts them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.num_tokens = 0
-
-    def is_set(self) -> bool:
-        self.num_tokens += 1
-        return super().is_set()
-
-
-def gather(engine: Engine, asked: Sequence[dict[str, str]], held_out: Sequence[Conversation], limit: int):
+def gather(
+    engine: Engine, asked: Sequence[dict[str, str]], held_out: Sequence[Conversation], limit: int
+) -> tuple[list[Question], int]:
     """The questions to put: those of the recipe, then the first held-out rows.
 
     A question is left out when it does not leave room for an answer of `limit` tokens: its history would have to be
     cut, or it could not be answered at all.
 
     Returns:
-        (questions, number left out): list[Question], int.
+        The questions, and the number left out.
     """
     candidates = [
         Question([{"role": "user", "content": row["question"]}], row["question"], row.get("reference"), "questions")
@@ -111,11 +100,9 @@ def ask(
     for number, question in enumerate(questions, 1):
         line: dict[str, Any] = {"question": question.text, "reference": question.reference}
         for who in ("base", "adapter"):
-            steps = _Steps()
-            line[who] = engine.reply(
-                question.messages, adapter=who == "adapter", max_new_tokens=limit, temperature=0.0, stop=steps
-            )
-            stopped[who] += steps.num_tokens < limit
+            answer = engine.answer(question.messages, adapter=who == "adapter", max_new_tokens=limit)
+            line[who] = answer.text
+            stopped[who] += answer.ended
             words[who] += len(_WORD.findall(line[who]))
         lines.append({**line, "source": question.source})
         on_done(number)

@@ -7,6 +7,7 @@ written. Text stays text, in the page's own font.
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ _THEME = {
     ADAPTER: "var(--adapter)",
     WORSE: "var(--worse)",
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "finetune-kit",
     "font.size": 12,
@@ -41,7 +42,8 @@ _STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 12,
 }
-_SIZE_INCHES = (6.2, 3.2)
+# Small, so that the text is still readable when a telephone shrinks the drawing to its width.
+_SIZE_INCHES = (5.2, 3.0)
 _MAX_POINTS = 300
 
 
@@ -116,8 +118,10 @@ def length_histogram(edges: Sequence[int], counts: Sequence[int]) -> str | None:
         return None
 
     def paint(axes: Any) -> None:
-        widths = [right - left for left, right in zip(edges, edges[1:])]
+        widths = [right - left for left, right in itertools.pairwise(edges)]
         axes.bar(edges[:-1], counts, width=[w * 0.92 for w in widths], align="edge", color=BASE, linewidth=0)
+        first = next((k for k, count in enumerate(counts) if count), 0)
+        axes.set_xlim(edges[first], edges[-1])
         axes.set_xlabel("tokens in a row")
         axes.set_ylabel("training rows")
         axes.yaxis.get_major_locator().set_params(integer=True)

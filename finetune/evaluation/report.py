@@ -55,7 +55,8 @@ def write_report(run: Run) -> Path:
         fingerprints=_fingerprints(evaluation),
         measures=_measures(evaluation["held_out"]),
         interval=_interval(evaluation["held_out"]),
-        pictures=_pictures(run, evaluation, check),
+        row_picture=_row_picture(evaluation["held_out"]),
+        pictures=_pictures(run, check),
         samples=answers.read(run.samples_path),
         sample_line=_sample_line(evaluation["samples"]),
         choices=_choices(run, plan),
@@ -102,7 +103,7 @@ def _facts(run: Run, evaluation: Mapping[str, Any], words: recipe.Recipe) -> lis
         facts.append(("Training rows", f"{rows['num_train']:,}"))
     facts.append(("Held-out rows measured", f"{held_out['num_rows']:,} ({held_out['num_tokens']:,} answer tokens)"))
     if training.get("num_steps"):
-        facts.append(("Steps", f"{training['num_steps']:,} of {count_of(words.train.batch_size, 'row')}"))
+        facts.append(("Steps", f"{training['num_steps']:,}, each of {count_of(words.train.batch_size, 'row')}"))
     facts.append(("Passes over the rows", f"{words.train.epochs:g}"))
     facts.append(("Learning rate", f"{words.train.learning_rate:g}, {words.train.schedule}"))
     if training.get("seconds") is not None:
@@ -129,7 +130,7 @@ def _measures(held_out: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [
         ("Loss, nats per token", f"{base['loss']:.4f}", f"{adapter['loss']:.4f}"),
         ("Perplexity", f"{base['perplexity']:,.2f}", f"{adapter['perplexity']:,.2f}"),
-        ("Rows with the lower loss", f"{held_out['num_rows'] - held_out['rows_better']:,}",
+        ("Rows it is better on", f"{held_out['num_rows'] - held_out['rows_better']:,}",
          f"{held_out['rows_better']:,}"),
     ]  # fmt: skip
 
@@ -144,33 +145,33 @@ def _signed(number: float, digits: int = 3) -> str:
     return f"{number:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _pictures(run: Run, evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Title, caption and SVG of each chart there is data for."""
-    from markupsafe import Markup
-
-    held_out = evaluation["held_out"]
-    histogram = ((check.get("tokens") or {}).get("train") or {}).get("length_histogram") or {}
+def _row_picture(held_out: Mapping[str, Any]) -> dict[str, Any] | None:
     num_bars = len(held_out["row_changes"])
     which = "One bar a row" if num_bars == held_out["num_rows"] else f"{num_bars} of {held_out['num_rows']:,} rows"
+    caption = f"{which}, sorted. Below zero: the adapter expects the right answer more than the base does."
+    return _picture("Row by row", caption, charts.row_changes(held_out["row_changes"]))
+
+
+def _pictures(run: Run, check: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The charts of the training, those there are numbers for."""
+    histogram = ((check.get("tokens") or {}).get("train") or {}).get("length_histogram") or {}
+    learnt = (
+        "Held-out points are taken on at most the first 64 held-out rows. When they rise while training falls, the "
+        "adapter learns by heart: train for fewer epochs."
+    )
+    lengths = charts.length_histogram(histogram.get("edges", []), histogram.get("counts", []))
     pictures = [
-        (
-            "Row by row",
-            f"{which}, sorted. Below zero: the adapter expects the right answer more than the base does.",
-            charts.row_changes(held_out["row_changes"]),
-        ),
-        (
-            "Training",
-            "Held-out points are taken on at most the first 64 held-out rows. When they rise while training falls, "
-            "the adapter learns by heart: train for fewer epochs.",
-            charts.loss_curve(run.read_metrics()),
-        ),
-        (
-            "Length of the training rows",
-            "Question, answer and template together.",
-            charts.length_histogram(histogram.get("edges", []), histogram.get("counts", [])),
-        ),
+        _picture("Loss while training", learnt, charts.loss_curve(run.read_metrics())),
+        _picture("Length of the training rows", "Question, answer and template together.", lengths),
     ]
-    return [{"title": title, "caption": text, "svg": Markup(svg)} for title, text, svg in pictures if svg]
+    return [picture for picture in pictures if picture]
+
+
+def _picture(title: str, caption: str, svg: str | None) -> dict[str, Any] | None:
+    from markupsafe import Markup
+
+    # The only text that is not escaped again: our own drawing, which holds numbers and fixed words.
+    return {"title": title, "caption": caption, "svg": Markup(svg)} if svg else None
 
 
 def _sample_line(samples: Mapping[str, Any]) -> str:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import struct
 import warnings
 from pathlib import Path
 from typing import Any
 
 from finetune.errors import IntegrityError, ModelError, Problem
+from finetune.models.weights import read_header
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # peft can carry base weights in an adapter file and writes them into the base on load; these names never do.
 _LORA_TENSOR = re.compile(
     r"^base_model\.model\.[\w.]+?\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B|lora_magnitude_vector)(\.weight)?$"
 )
-_MAX_RANK, _MAX_SCALE, _MAX_HEADER_BYTES = 1024, 64, 4 << 20
+_MAX_RANK, _MAX_SCALE, _MAX_WEIGHT = 1024, 64, 1e4
+_MAX_HEADER_BYTES, _MAX_CONFIG_BYTES = 4 << 20, 1 << 20
+# What an adapter's config may say. Everything else that peft knows either changes the base while it loads (pissa,
+# loftq, layer_replication), imports names from the config (auto_mapping), or is not LoRA on linear layers.
+_MODULE_WORDS = ("target_modules", "exclude_modules", "layers_pattern", "rank_pattern", "alpha_pattern")
+_ACCEPTED_WORDS = {
+    *_MODULE_WORDS,
+    *("base_model_name_or_path", "revision", "peft_type", "peft_version", "task_type", "inference_mode"),
+    *("r", "lora_alpha", "lora_dropout", "layers_to_transform", "fan_in_fan_out", "bias", "use_rslora", "use_dora"),
+    *("init_lora_weights", "megatron_core", "qalora_group_size"),
+}
 
 
 def attach_adapter(model: Any, settings: Any, seed: int) -> Any:
@@ -54,23 +63,21 @@ def attach_adapter(model: Any, settings: Any, seed: int) -> Any:
 
 def _check_targets(model: Any, targets: list[str]) -> None:
     import torch
+    from transformers.pytorch_utils import Conv1D
 
-    linear = sorted(
-        {name.rsplit(".", 1)[-1] for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
-    )
-    linear = [name for name in linear if name != "lm_head"]
-    missing = [target for target in targets if target.rsplit(".", 1)[-1] not in linear]
+    names = [name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D))]
+    names = [name for name in names if not name.endswith("lm_head")]
+    missing = [t for t in targets if not any(name == t or name.endswith(f".{t}") for name in names)]
     if missing:
-        fix = f"choose from {', '.join(linear)}, or all-linear"
+        kinds = sorted({name.rsplit(".", 1)[-1] for name in names})
+        fix = f"choose from {', '.join(kinds)}, or all-linear"
         raise ModelError(Problem("", "adapter.target_modules", "not in this model", ", ".join(missing), fix))
 
 
 def trainable_facts(model: Any) -> dict[str, Any]:
     """Counts of parameters and the kinds of module that carry the adapter."""
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    modules = {
-        name.split(".lora_A")[0].rsplit(".", 1)[-1] for name, _ in model.named_parameters() if ".lora_A" in name
-    }
+    modules = {name.split(".lora_A")[0].rsplit(".", 1)[-1] for name, _ in model.named_parameters() if ".lora_A" in name}
     total = sum(p.numel() for p in model.parameters())
     return {"num_trainable": trainable, "num_total": total, "modules": sorted(modules)}
 
@@ -101,6 +108,9 @@ def rewrite_config(path: Path, base_label: str, revision: str | None) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base_label
     config["revision"] = revision
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(config.get(key), list):  # a set in peft, so in another order each time
+            config[key].sort()
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -116,82 +126,139 @@ def check_adapter(folder: Path) -> dict[str, Any]:
         if not path.is_file() or path.is_symlink():
             raise ModelError(Problem(str(folder), "", f"has no {path.name}", fix="name a run or adapter folder"))
     try:
-        config = json.loads(config_path.read_bytes()) if config_path.stat().st_size < 1 << 20 else None
-    except ValueError:
+        config = json.loads(config_path.read_bytes()) if config_path.stat().st_size < _MAX_CONFIG_BYTES else None
+    except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise ModelError(Problem(f"{folder.name}/{CONFIG}", "", "cannot be read", fix="fetch the adapter again"))
-    problems: list[str | Problem] = []
     where = f"{folder.name}/{CONFIG}"
-    rank, alpha = config.get("r"), config.get("lora_alpha")
-    if config.get("peft_type") != "LORA":
-        problems.append(Problem(where, "peft_type", "only LoRA adapters are read", repr(config.get("peft_type"))))
-    if not (isinstance(rank, int) and 1 <= rank <= _MAX_RANK):
-        problems.append(Problem(where, "r", f"outside 1..{_MAX_RANK}", repr(rank)[:40]))
-    elif not isinstance(alpha, (int, float)) or not 0 < alpha / rank <= _MAX_SCALE:
-        problems.append(Problem(where, "lora_alpha", f"alpha / r outside 0..{_MAX_SCALE}", repr(alpha)[:40]))
-    for key in ("target_modules", "exclude_modules", "layers_pattern", "rank_pattern", "alpha_pattern"):
-        value = config.get(key)
-        texts = [value] if isinstance(value, str) else list(value or [])
-        if any(re.search(r"[()*+?\\{}|\[\]^$]", str(text)) for text in texts):
-            problems.append(Problem(where, key, "regular expressions are not accepted"))
-    for key in (
-        "layer_replication",
-        "megatron_config",
-        "auto_mapping",
-        "modules_to_save",
-        "trainable_token_indices",
-    ):
-        if config.get(key):
-            problems.append(Problem(where, key, "is not accepted in an adapter"))
-    foreign = [name for name in _tensor_names(weights_path) if not _LORA_TENSOR.match(name)]
+    problems = [*_wrong_sizes(config, where), *_wrong_words(config, where)]
+    where = f"{folder.name}/{WEIGHTS}"
+    try:
+        names = read_header(weights_path, _MAX_HEADER_BYTES)
+    except ValueError as error:
+        raise IntegrityError(Problem(where, "", str(error), fix="fetch the adapter again")) from None
+    foreign = [name for name in names if not _LORA_TENSOR.match(name)]
     if foreign:
         what = f"{len(foreign)} tensors are not LoRA tensors and would overwrite the base"
-        problems.append(Problem(f"{folder.name}/{WEIGHTS}", foreign[0][:80], what))
+        problems.append(Problem(where, repr(foreign[0])[:80], what))
     if problems:
         raise IntegrityError(problems)
     return config
 
 
-def _tensor_names(path: Path) -> list[str]:
-    """Names in a safetensors header, read without loading anything."""
-    where = f"{path.parent.name}/{path.name}"
-    with path.open("rb") as file:
-        head = file.read(8)
-        size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-        if not 2 <= size <= min(_MAX_HEADER_BYTES, path.stat().st_size - 8):
-            raise IntegrityError(Problem(where, "", "is cut off or damaged", fix="fetch the adapter again"))
-        try:
-            header = json.loads(file.read(size))
-        except ValueError:
-            raise IntegrityError(Problem(where, "", "is damaged", fix="fetch the adapter again")) from None
-    names = [name for name in header if name != "__metadata__"]
-    if not names:
-        raise IntegrityError(Problem(where, "", "holds no tensors", fix="fetch the adapter again"))
-    return names
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _wrong_sizes(config: dict[str, Any], where: str) -> list[str | Problem]:
+    """Ranks and scales that would take the machine or drown the base, also those given module by module."""
+    problems: list[str | Problem] = []
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    patterns = {key: config.get(key) or {} for key in ("rank_pattern", "alpha_pattern")}
+    for key, value in patterns.items():
+        if not isinstance(value, dict):
+            problems.append(Problem(where, key, "is not a table"))
+            patterns[key] = {}
+    ranks = {"r": rank, **{f"rank_pattern.{k}": v for k, v in patterns["rank_pattern"].items()}}
+    alphas = {"lora_alpha": alpha, **{f"alpha_pattern.{k}": v for k, v in patterns["alpha_pattern"].items()}}
+    for key, value in ranks.items():
+        if not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_RANK):
+            problems.append(Problem(where, key[:60], f"outside 1..{_MAX_RANK}", repr(value)[:40]))
+    if problems:
+        return problems
+    smallest = min(ranks.values())
+    divisor = smallest**0.5 if config.get("use_rslora") else smallest
+    for key, value in alphas.items():
+        if not (_is_number(value) and 0 < value <= _MAX_SCALE * divisor):
+            what = f"alpha / {'sqrt(r)' if config.get('use_rslora') else 'r'} outside 0..{_MAX_SCALE}"
+            problems.append(Problem(where, key[:60], what, repr(value)[:40]))
+    return problems
+
+
+def _wrong_words(config: dict[str, Any], where: str) -> list[str | Problem]:
+    """Kinds, patterns and settings that are not accepted in an adapter."""
+    problems: list[str | Problem] = []
+    if config.get("peft_type") != "LORA":
+        problems.append(Problem(where, "peft_type", "only LoRA adapters are read", repr(config.get("peft_type"))[:40]))
+    if config.get("task_type") not in (None, "CAUSAL_LM"):
+        problems.append(Problem(where, "task_type", "only CAUSAL_LM is read", repr(config.get("task_type"))[:40]))
+    if config.get("bias") not in (None, "none"):
+        problems.append(Problem(where, "bias", "would overwrite the base's biases", repr(config.get("bias"))[:40]))
+    if config.get("init_lora_weights") not in (None, True, False, "gaussian"):
+        got = repr(config.get("init_lora_weights"))[:40]
+        problems.append(Problem(where, "init_lora_weights", "would change the base while it loads", got))
+    for key in _MODULE_WORDS:
+        value = config.get(key)
+        # A text instead of a list is a regular expression to peft.
+        texts = list(value) if isinstance(value, (list, dict)) else [] if value in (None, "all-linear") else ["*"]
+        if any(not isinstance(text, str) or re.search(r"[()*+?\\{}|\[\]^$]", text) for text in texts):
+            problems.append(Problem(where, key, "regular expressions are not accepted"))
+    for key, value in sorted(config.items()):
+        if value and key not in _ACCEPTED_WORDS:
+            problems.append(Problem(where, key[:60], "is not accepted in an adapter"))
+    return problems
 
 
 def load_adapter(model: Any, folder: Path, trainable: bool = False) -> Any:
     """Put a checked adapter on a base, and see that every one of its tensors found its place.
 
+    Whatever is refused is refused before the base is touched, or is taken off it again.
+
     Raises:
         ModelError: the adapter does not fit this base.
-        IntegrityError: see `check_adapter`.
+        IntegrityError: see `check_adapter`; or it holds numbers that are not finite or out of all proportion.
     """
-    check_adapter(folder)
-    from peft import PeftModel
+    config = check_adapter(folder)
+    names = _check_tensors(model, folder, config)
+    from peft import PeftModel, get_peft_model_state_dict
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what peft warns of here is counted below, and refused
         try:
             adapted = PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
-        except (RuntimeError, ValueError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or [""])[0][:120]
-            fix = "use the base it was trained on"
-            raise ModelError(Problem(str(folder.name), "", f"does not fit this base: {reason}", fix=fix)) from error
-    if any("missing" in str(w.message).lower() and "adapter" in str(w.message).lower() for w in caught):
-        fix = "use the base it was trained on"
-        raise ModelError(Problem(folder.name, "", "some of its tensors found no place in this base", fix=fix))
-    with contextlib.suppress(AttributeError):
-        adapted.eval() if not trainable else adapted.train()
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise _misfit(folder, (str(error).strip().splitlines() or [""])[0][:120]) from error
+        placed = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    if placed != names:
+        adapted.unload()
+        missing, extra = len(placed - names), len(names - placed)
+        raise _misfit(folder, f"{missing} tensors are missing and {extra} find no place, of {len(placed)}")
+    adapted.train(trainable)
     return adapted
+
+
+def _misfit(folder: Path, reason: str) -> ModelError:
+    fix = "use the base it was trained on"
+    return ModelError(Problem(folder.name, "", f"does not fit this base: {reason}", fix=fix))
+
+
+def _check_tensors(model: Any, folder: Path, config: dict[str, Any]) -> set[str]:
+    """Read the adapter's tensors, compare numbers and shapes with the base, and give their names."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    where = f"{folder.name}/{WEIGHTS}"
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise IntegrityError(Problem(where, "", "cannot be read", fix="fetch the adapter again")) from error
+    modules = dict(model.named_modules())
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise IntegrityError(Problem(where, name[:80], "holds numbers that are not finite"))
+        if tensor.numel() and tensor.abs().max() > _MAX_WEIGHT:
+            raise IntegrityError(Problem(where, name[:80], f"holds numbers beyond {_MAX_WEIGHT:,.0f}"))
+        path, kind = re.split(r"\.(?=lora_)", name.removeprefix("base_model.model."), maxsplit=1)
+        module = modules.get(path)
+        if module is None:
+            raise _misfit(folder, f"it has no module {path[:80]}")
+        if isinstance(module, torch.nn.Linear) and not config.get("rank_pattern"):
+            shapes = {
+                "lora_A.weight": (config["r"], module.in_features),
+                "lora_B.weight": (module.out_features, config["r"]),
+            }
+            if tuple(tensor.shape) != shapes.get(kind, tuple(tensor.shape)):
+                raise _misfit(folder, f"{path[:80]}.{kind} is {list(tensor.shape)}, needs {list(shapes[kind])}")
+    return set(tensors)

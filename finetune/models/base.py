@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finetune import resources
-from finetune.errors import ModelError, Problem, SurroundingsError
+from finetune.errors import FinetuneError, ModelError, Problem, SurroundingsError
+from finetune.models.weights import read_header
 
 _KEY = "base.model"
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+# Words of a config.json by which transformers can be made to fetch and run somebody's code, even where no remote code
+# is trusted: the name of an attention kernel with a slash in it is looked for on the Hub.
+_KERNEL_FIELDS = ("_attn_implementation", "_attn_implementation_internal", "attn_implementation")
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,16 @@ def find_base(model: str, revision: str | None = None, folder: Path | None = Non
     """
     if model == resources.STARTER_ID:
         return BaseSource(resources.STARTER_ID, str(resources.starter_base()), None, True)
-    looks_local = model.startswith((".", "/", "~", "\\")) or model.count("/") > 1 or (folder and folder.exists())
-    if not looks_local:
-        return BaseSource(model, model, revision, False)
     path = (folder or Path(model)).expanduser()
+    # `models/typo` reads like a hub id; where there is a folder `models`, a folder in it was meant.
+    in_a_folder = "/" in model and path.parent.is_dir() and revision is None
+    if _HUB_ID.fullmatch(model) and not in_a_folder and not (folder and folder.exists()):
+        return BaseSource(model, model, revision, False)
     if not path.is_dir():
-        raise ModelError(
-            Problem("", _KEY, "no such folder", repr(model), "check the path, or name a hub id like owner/name")
-        )
+        fix = "check the path, or name a hub id like owner/name"
+        if _HUB_ID.fullmatch(model):
+            fix = f"check the path; if a hub id was meant, add base.revision, or rename the folder {path.parent.name}"
+        raise ModelError(Problem("", _KEY, "no such folder", repr(model), fix))
     if not (path / "config.json").is_file():
         fix = "name a folder in Hub form: config.json, *.safetensors, tokenizer files"
         raise ModelError(Problem("", _KEY, "the folder has no config.json", repr(model), fix))
@@ -58,41 +67,62 @@ def find_base(model: str, revision: str | None = None, folder: Path | None = Non
 
 
 @contextlib.contextmanager
-def hub_errors(source: BaseSource):
-    """Turn what transformers and the hub raise into one plain message."""
+def hub_errors(source: BaseSource) -> Iterator[None]:
+    """Turn whatever transformers and the hub raise into one plain message."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
         yield
-    except (ModelError, SurroundingsError):
+    except FinetuneError:
         raise
     except GatedRepoError as error:
         fix = "accept its terms on the Hub, then set HF_TOKEN in the shell"
         raise SurroundingsError(Problem("", _KEY, "is gated", repr(source.label), fix)) from error
     except RepositoryNotFoundError as error:
         raise ModelError(Problem("", _KEY, "is not on the Hub", repr(source.label), "check the id")) from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except ImportError as error:
+        reason = (str(error).strip().splitlines() or ["a package is missing"])[0][:160]
+        raise SurroundingsError(Problem("", _KEY, f"cannot be loaded: {reason}", repr(source.label))) from error
+    except Exception as error:  # the base's files are somebody else's: whatever they make the loader raise is theirs
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        if source.is_local:
-            raise ModelError(Problem("", _KEY, f"cannot be loaded: {reason}", repr(source.label))) from error
         if "trust_remote_code" in str(error) or "custom code" in str(error):
             fix = "choose a base that transformers knows itself"
             raise ModelError(Problem("", _KEY, "wants to run code of its own", repr(source.label), fix)) from error
+        if source.is_local or not isinstance(error, OSError):
+            raise ModelError(Problem("", _KEY, f"cannot be loaded: {reason}", repr(source.label))) from error
         fix = (
             "check the network; HF_ENDPOINT names a mirror, HF_TOKEN a token, HF_HUB_OFFLINE=1 uses what is cached; "
             "or use a folder, or base.model: starter"
         )
-        raise SurroundingsError(
-            Problem("", _KEY, f"cannot be fetched: {reason}", repr(source.label), fix)
-        ) from error
+        raise SurroundingsError(Problem("", _KEY, f"cannot be fetched: {reason}", repr(source.label), fix)) from error
 
 
 def load_config(source: BaseSource) -> Any:
-    """The transformers config of a base."""
-    from transformers import AutoConfig
+    """The transformers config of a base.
+
+    Raises:
+        ModelError: it is not readable, of an unknown kind, or wants to run code.
+        SurroundingsError: it cannot be fetched.
+    """
+    from transformers import AutoConfig, PretrainedConfig
 
     with hub_errors(source):
+        raw, _ = PretrainedConfig.get_config_dict(source.location, revision=source.revision)
+        _refuse_code(raw, source)
         return AutoConfig.from_pretrained(source.location, revision=source.revision, trust_remote_code=False)
+
+
+def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
+    """Refuse config words that bring code. `auto_map` may stay: it is not followed, and native kinds carry it too."""
+    if isinstance(words, list):
+        words = dict(enumerate(words))
+    for key, value in words.items() if isinstance(words, dict) else ():
+        where = f"{path}{key}"
+        if (key in _KERNEL_FIELDS and "/" in str(value)) or (key == "trust_remote_code" and value):
+            what = f"config.json asks for foreign code: {where}"
+            fix = "remove it from config.json, or choose another base"
+            raise ModelError(Problem("", _KEY, what, repr(source.label), fix))
+        _refuse_code(value, source, f"{where}.")
 
 
 def load_base(source: BaseSource, dtype: str, attention: str = "sdpa", device: str = "cpu") -> Any:
@@ -103,20 +133,71 @@ def load_base(source: BaseSource, dtype: str, attention: str = "sdpa", device: s
         dtype: "float32", "bfloat16" or "float16".
         attention: "sdpa" or "eager".
         device: a torch device.
+
+    Raises:
+        ModelError: a file is missing or cut off, or does not hold every weight of the model.
+        SurroundingsError: it cannot be fetched.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    with hub_errors(source):
-        model = AutoModelForCausalLM.from_pretrained(
+    if source.is_local:
+        _check_files(Path(source.location))
+    config = load_config(source)
+    with hub_errors(source), _no_progress_bar():
+        model, info = AutoModelForCausalLM.from_pretrained(
             source.location,
+            config=config,
             revision=source.revision,
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
         )
+    if missing := sorted(info["missing_keys"]):
+        # transformers would go on with random numbers in their place.
+        what = f"{len(missing)} weights are missing from its files, {missing[0]} the first"
+        raise ModelError(Problem("", _KEY, what, repr(source.label), "fetch the base again"))
     return model.to(device).eval()
+
+
+def _check_files(folder: Path) -> None:
+    """See that every weight file of a local base is there and whole, and name the one that is not."""
+    problems: list[str | Problem] = []
+    index = folder / "model.safetensors.index.json"
+    names = {path.name for path in folder.glob("*.safetensors")}
+    if index.is_file() and not (folder / "model.safetensors").is_file():
+        try:
+            names = set(json.loads(index.read_bytes())["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            names = set()
+            problems.append(Problem(f"{folder.name}/{index.name}", "", "cannot be read", fix="fetch the base again"))
+    for name in sorted(map(str, names)):
+        reason = "is missing"
+        if "/" not in name and "\\" not in name and (folder / name).is_file():
+            try:
+                read_header(folder / name)
+                continue
+            except ValueError as error:
+                reason = str(error)
+        problems.append(Problem(f"{folder.name}/{name}", "", reason, fix="fetch the base again"))
+    if problems:
+        raise ModelError(problems)
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep transformers' "Loading weights" bar off the user's screen."""
+    from transformers.utils import logging
+
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            logging.enable_progress_bar()
 
 
 def context_tokens(config: Any) -> int | None:
@@ -151,9 +232,7 @@ def base_facts(source: BaseSource, config: Any) -> dict[str, Any]:
 def _config_sha256(config: Any) -> str:
     """Hash of what shapes the model; versions and paths in a config do not count."""
     values = {
-        k: v
-        for k, v in config.to_diff_dict().items()
-        if k not in ("_name_or_path", "transformers_version", "dtype")
+        k: v for k, v in config.to_diff_dict().items() if k not in ("_name_or_path", "transformers_version", "dtype")
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -29,6 +29,9 @@ def load_tokenizer(
         tokenizer = AutoTokenizer.from_pretrained(
             source.location, revision=source.revision, trust_remote_code=False, use_fast=True
         )
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        fix = "choose a base with a tokenizer.json"
+        raise ModelError(Problem("", "base.model", "has no fast tokenizer", repr(source.label), fix))
     notes = []
     if chat_template != "auto":
         tokenizer.chat_template = read_template(chat_template, template_file)
@@ -37,9 +40,7 @@ def load_tokenizer(
         tokenizer.chat_template = read_template(PLAIN)
         notes.append(f"chat template: the base brings none, so the shipped template '{PLAIN}' is used")
     elif isinstance(tokenizer.chat_template, dict):
-        tokenizer.chat_template = tokenizer.chat_template.get("default") or next(
-            iter(tokenizer.chat_template.values())
-        )
+        tokenizer.chat_template = tokenizer.chat_template.get("default") or next(iter(tokenizer.chat_template.values()))
         notes.append("chat template: the base brings several; its default one is used")
     else:
         notes.append("chat template: the base's own")

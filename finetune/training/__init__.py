@@ -1,6 +1,6 @@
 """Floor 5: training. Composes TRL's SFTTrainer; the only room that speaks to trl."""
 
-from finetune.training.checkpoints import find_resumable, verify_checkpoint
+from finetune.training.checkpoints import disk_errors, find_resumable, verify_checkpoint
 from finetune.training.guards import StopRequest
 from finetune.training.train import TrainingRows, TrainResult, train
 from finetune.training.translate import sft_config_words
@@ -9,6 +9,7 @@ __all__ = [
     "StopRequest",
     "TrainResult",
     "TrainingRows",
+    "disk_errors",
     "find_resumable",
     "sft_config_words",
     "train",

@@ -2,7 +2,7 @@
 
     checkpoints/step-000040/
       adapter_model.safetensors  optimizer.pt  scheduler.pt  rng_state.pth  trainer_state.json ...
-      checkpoint.json            run id, step, size and SHA-256 of every other file
+      checkpoint.json            run id, step, progress, size and SHA-256 of every other file, and its own SHA-256
 
 A folder called step-* either holds all of it, or was damaged later, which the hashes tell. Age is the step, never a
 file's time. A folder is deleted by renaming it to .trash-* first, so a kill half way leaves nothing that looks whole.
@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from finetune.runs import sha256_of, sync_folder
 MANIFEST = "checkpoint.json"
 _NAME = re.compile(r"step-(\d{6,})")
 _STAGING, _TRASH = ".staging-", ".trash-"
+_FOREIGN = "belongs to another run"
 # Pickles and cards that resuming does not need; both would hold local paths.
 _LEFT_OUT = ("training_args.bin", "README.md")
 KEEP = 2
@@ -62,8 +64,16 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def seal(source: Path, folder: Path, step: int, run_id: str) -> Path:
-    """Turn a staged checkpoint folder into step-NNNNNN: hash and sync its files, write the manifest, rename."""
+def seal(source: Path, folder: Path, step: int, run_id: str, progress: Mapping[str, Any]) -> Path:
+    """Turn a staged checkpoint folder into step-NNNNNN: hash and sync its files, write the manifest, rename.
+
+    Args:
+        source: the staged folder.
+        folder: the run's checkpoints.
+        step: optimizer steps done.
+        run_id: the run it belongs to.
+        progress: numbers that a resumption goes on counting from.
+    """
     for name in _LEFT_OUT:
         (source / name).unlink(missing_ok=True)
     files = {}
@@ -71,8 +81,9 @@ def seal(source: Path, folder: Path, step: int, run_id: str) -> Path:
         with path.open("rb") as file:
             os.fsync(file.fileno())
         files[path.name] = {"num_bytes": path.stat().st_size, "sha256": sha256_of(path)}
-    with (source / MANIFEST).open("w", encoding="utf-8") as file:
-        json.dump({"schema": 1, "run_id": run_id, "step": step, "files": files}, file, indent=1)
+    body = {"schema": 1, "run_id": run_id, "step": step, "progress": dict(progress), "files": files}
+    with (source / MANIFEST).open("wb") as file:
+        file.write(_manifest_bytes(body))
         file.flush()
         os.fsync(file.fileno())
     sync_folder(source)
@@ -84,9 +95,48 @@ def seal(source: Path, folder: Path, step: int, run_id: str) -> Path:
     return target
 
 
-def rotate(folder: Path, keep: int = KEEP) -> None:
-    """Discard all but the `keep` newest checkpoints, by step."""
-    for checkpoint in checkpoints(folder)[keep:]:
+def _manifest_bytes(body: Mapping[str, Any]) -> bytes:
+    """The one spelling of a manifest; it ends with the hash of what stands before, so no byte of it can change."""
+    digest = hashlib.sha256(json.dumps(body, indent=1).encode()).hexdigest()
+    return json.dumps({**body, "sha256": digest}, indent=1).encode()
+
+
+def read_manifest(checkpoint: Checkpoint) -> dict[str, Any]:
+    """checkpoint.json, seen to be as it was written.
+
+    Raises:
+        IntegrityError: it is missing, cannot be read, or was changed.
+    """
+    where = checkpoint.path.name
+    try:
+        raw = (checkpoint.path / MANIFEST).read_bytes()
+        manifest = json.loads(raw)
+        body = {key: value for key, value in manifest.items() if key != "sha256"}
+        same = raw == _manifest_bytes(body)
+        missing = {"run_id", "step", "progress", "files"} - set(body)
+    except FileNotFoundError:
+        raise IntegrityError(Problem(where, "", f"has no {MANIFEST}: it was not made by the kit")) from None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        raise IntegrityError(Problem(where, "", f"its {MANIFEST} cannot be read")) from None
+    if not same or missing:
+        raise IntegrityError(Problem(where, MANIFEST, "was changed after it was written"))
+    return body
+
+
+def _is_of(checkpoint: Checkpoint, run_id: str) -> bool:
+    with contextlib.suppress(IntegrityError):
+        return read_manifest(checkpoint)["run_id"] == run_id
+    return False
+
+
+def rotate(folder: Path, run_id: str, newest_step: int, keep: int = KEEP) -> None:
+    """Discard all but the `keep` newest checkpoints of a run, by step; strangers are neither counted nor touched.
+
+    Steps beyond `newest_step`, which was just saved, are of a past that a resumption refused: they go first.
+    """
+    own = [checkpoint for checkpoint in checkpoints(folder) if _is_of(checkpoint, run_id)]
+    beyond = [checkpoint for checkpoint in own if checkpoint.step > newest_step]
+    for checkpoint in beyond + own[len(beyond) + keep :]:
         _discard(checkpoint.path)
 
 
@@ -110,18 +160,12 @@ def verify_checkpoint(checkpoint: Checkpoint, run_id: str) -> None:
         IntegrityError: names the first file that is missing or changed, or the foreign run.
     """
     where = checkpoint.path.name
-    try:
-        manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
-        files, owner, step = manifest["files"], manifest["run_id"], manifest["step"]
-    except FileNotFoundError:
-        raise IntegrityError(Problem(where, "", f"has no {MANIFEST}: it was not made by the kit")) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise IntegrityError(Problem(where, "", f"its {MANIFEST} cannot be read")) from None
-    if owner != run_id:
-        raise IntegrityError(Problem(where, "", "belongs to another run"))
-    if step != checkpoint.step:
-        raise IntegrityError(Problem(where, "", f"holds step {step}, not what its name says"))
-    for name, facts in files.items():
+    manifest = read_manifest(checkpoint)
+    if manifest["run_id"] != run_id:
+        raise IntegrityError(Problem(where, "", _FOREIGN))
+    if manifest["step"] != checkpoint.step:
+        raise IntegrityError(Problem(where, "", f"holds step {manifest['step']}, not what its name says"))
+    for name, facts in manifest["files"].items():
         path = checkpoint.path / name
         if not path.is_file() or path.is_symlink():
             raise IntegrityError(Problem(where, name, "is missing"))
@@ -148,27 +192,35 @@ def find_resumable(folder: Path, run_id: str, say: Callable[[str], None]) -> Che
             say(f"skipped: {error}")
             continue
         return checkpoint
-    if refused and any("another run" not in str(problem) for problem in refused):
+    if any(isinstance(problem, str) or problem.what != _FOREIGN for problem in refused):
         last = Problem(folder.parent.name, "", "no checkpoint of this run is whole", fix="start a new run")
         raise RunError([*refused, last])
     return None
 
 
 @contextlib.contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """A save that the disk refuses becomes one plain message; older checkpoints are untouched."""
+def disk_errors(folder: Path, name: str = "the checkpoint") -> Iterator[None]:
+    """A save that the disk refuses becomes one plain message; older checkpoints are untouched.
+
+    Args:
+        folder: the run's checkpoints.
+        name: what is being written.
+
+    Raises:
+        SurroundingsError: how much is needed and free, and which step is safe.
+    """
     try:
         yield
     except Exception as error:
         if not _is_disk_error(error):
             raise
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(folder if folder.is_dir() else folder.parent).free
         newest = checkpoints(folder)
         need = sum(path.stat().st_size for path in newest[0].path.iterdir()) if newest else None
-        size = f"about {need:,} bytes are needed" if need else "a checkpoint does not fit"
+        size = f"about {need:,} bytes are needed" if need else "it does not fit"
         kept = f"step {newest[0].step} is intact" if newest else "no checkpoint was written yet"
         fix = "free space, then go on with --resume" if newest else "free space, then start again"
-        what = f"the checkpoint could not be written: {size}, {free:,} are free; {kept}"
+        what = f"{name} could not be written: {size}, {free:,} bytes are free; {kept}"
         raise SurroundingsError(Problem(folder.parent.name, "", what, fix=fix)) from error
 
 
@@ -180,8 +232,3 @@ def _is_disk_error(error: BaseException) -> bool:
     kinds = ("SafetensorError", "RuntimeError")
     signs = ("unexpected pos", "No space left", "File too large", "os error 28", "os error 27", "PytorchStreamWriter")
     return type(error).__name__ in kinds and any(sign in text for sign in signs)
-
-
-def state_step(checkpoint: Checkpoint) -> dict[str, Any]:
-    """trainer_state.json of a verified checkpoint."""
-    return json.loads((checkpoint.path / "trainer_state.json").read_bytes())

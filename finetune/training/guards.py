@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,13 +15,22 @@ from finetune.errors import CancelledError, DivergedError, Problem, StoppedError
 # Divergence: the step loss stands above twice the start (plus one nat) for this many steps on end.
 _PATIENCE_STEPS = 5
 _ZERO_GRADIENT_STEPS = 2
+# With float16, a gradient that overflows is skipped and the scale lowered; this many on end are no longer normal.
+_OVERFLOW_STEPS = 24
 
 
 class LossGuard:
-    """Watches one optimizer step: its passes, then its gradient. Every complaint comes before the weights change."""
+    """Watches one optimizer step: its passes, then its gradient. Every complaint comes before the weights change.
 
-    def __init__(self, learning_rate: float):
+    Args:
+        learning_rate: to suggest a lower one.
+        places: where each training row was read ("train.csv:12"), for messages; row numbers where there is none.
+    """
+
+    def __init__(self, learning_rate: float, places: Sequence[str] = ()):
         self._rate = learning_rate
+        self._places = places
+        self._overflows = 0
         self._rows: list[int] = []
         self._labels = 0
         self._loss = 0.0
@@ -49,11 +58,17 @@ class LossGuard:
             self._stop(f"the loss is {loss}", self._lower_rate())
         self._loss += loss
 
-    def before_step(self, gradient_norm: float, step: int) -> None:
-        """All passes of a step are done; `gradient_norm` is over all trainable parameters."""
+    def before_step(self, gradient_norm: float, skips_overflow: bool = False) -> None:
+        """All passes of a step are done.
+
+        Args:
+            gradient_norm: over all trainable parameters.
+            skips_overflow: a loss scaler (float16) leaves a step with an infinite gradient out by itself.
+        """
         if self._labels == 0:
             self._stop("no token of this batch is trained", "look at `finetune preview`; nothing was changed")
-        if not math.isfinite(gradient_norm):
+        self._overflows = 0 if math.isfinite(gradient_norm) else self._overflows + 1
+        if self._overflows > (_OVERFLOW_STEPS if skips_overflow else 0):
             self._stop(f"the gradient is {gradient_norm}", self._lower_rate())
         self._steps_without_gradient = self._steps_without_gradient + 1 if gradient_norm == 0 else 0
         if self._steps_without_gradient >= _ZERO_GRADIENT_STEPS:
@@ -72,7 +87,8 @@ class LossGuard:
         return f"try --set train.learning_rate={self._rate / 10:g} (now {self._rate:g})"
 
     def _stop(self, what: str, fix: str) -> None:
-        rows = ", ".join(str(row + 1) for row in self._rows[:8]) + (", ..." if len(self._rows) > 8 else "")
+        named = [self._places[row] if row < len(self._places) else str(row + 1) for row in self._rows[:8]]
+        rows = ", ".join(named) + (", ..." if len(self._rows) > 8 else "")
         raise DivergedError(Problem("training", f"rows {rows}", f"{what}; stopped before the step", fix=fix))
 
 
@@ -82,6 +98,19 @@ def gradient_norm(model: Any) -> float:
 
     gradients = [p.grad for p in model.parameters() if p.requires_grad and p.grad is not None]
     return torch.nn.utils.get_total_norm(gradients).item() if gradients else 0.0
+
+
+def check_weights(model: Any, step: int) -> None:
+    """See that a step left every trained weight a number, before they are saved over good ones.
+
+    Raises:
+        DivergedError: one is NaN or infinite.
+    """
+    import torch
+
+    if not all(torch.isfinite(p).all() for p in model.parameters() if p.requires_grad):
+        what = f"step {step} left weights that are no numbers; they are not saved"
+        raise DivergedError(Problem("training", "", what, fix="lower train.learning_rate and start again"))
 
 
 class StopRequest:

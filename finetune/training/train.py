@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from finetune.models.scoring import mean_loss, row_losses
 from finetune.render import IGNORED
 from finetune.runs import Run
 from finetune.training import checkpoints as ck
-from finetune.training.guards import LossGuard, StopRequest, gradient_norm
+from finetune.training.guards import LossGuard, StopRequest, check_weights, gradient_norm
 from finetune.training.translate import num_steps, sft_config_words
 
 _HELD_OUT_ROWS = 64
@@ -27,15 +27,22 @@ _HELD_OUT_POINTS = 5
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rendered rows: input_ids and labels of training and held-out conversations, as (ids, labels) pairs."""
+    """Rendered rows: input_ids and labels of training and held-out conversations, as (ids, labels) pairs.
+
+    Attributes:
+        train: what is trained on.
+        held_out: what the held-out curve is measured on.
+        places: where each training row was read ("train.csv:12"), for messages; may be empty.
+    """
 
     train: Sequence[tuple[list[int], list[int]]]
     held_out: Sequence[tuple[list[int], list[int]]]
+    places: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished training tells the manifest."""
+    """What a finished training tells the manifest; counts and seconds include what was done before a resumption."""
 
     num_steps: int
     final_loss: float
@@ -43,6 +50,33 @@ class TrainResult:
     trained_tokens_seen: int
     seconds: float
     peak_memory_bytes: int | None
+
+
+@dataclass
+class Progress:
+    """What a run counts across its resumptions; each checkpoint holds it."""
+
+    tokens_seen: int = 0
+    trained_tokens_seen: int = 0
+    loss: float = float("nan")
+    start_loss: float | None = None
+    seconds_before: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """Seconds of training, those before a resumption included."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def facts(self) -> dict[str, Any]:
+        """As a checkpoint holds it."""
+        names = ("tokens_seen", "trained_tokens_seen", "loss", "start_loss")
+        return {**{name: getattr(self, name) for name in names}, "seconds": round(self.seconds(), 3)}
+
+    def restore(self, facts: Mapping[str, Any]) -> None:
+        """From a checkpoint's `facts`."""
+        self.tokens_seen, self.trained_tokens_seen = facts["tokens_seen"], facts["trained_tokens_seen"]
+        self.loss, self.start_loss, self.seconds_before = facts["loss"], facts["start_loss"], facts["seconds"]
+        self.started = time.monotonic()
 
 
 # Told step, number of steps, loss of the step, seconds per step; draws the progress bar.
@@ -82,14 +116,15 @@ def train(
     """
     stop = stop or StopRequest()
     steps = num_steps(len(rows.train), settings.batch_size, settings.epochs)
-    guard = LossGuard(settings.learning_rate)
+    guard = LossGuard(settings.learning_rate, rows.places)
+    progress = Progress()
     words = sft_config_words(settings, plan, len(rows.train), run.checkpoints_dir)
-    trainer = _build_trainer(model, tokenizer, rows, words, run, base_label, guard, stop, on_step, steps)
+    trainer = _build_trainer(model, tokenizer, rows, words, run, base_label, guard, progress, stop, on_step, steps)
     if resume is not None:
         run.drop_metrics_after(resume.step)
-        guard.restore(next((m["loss"] for m in run.read_metrics() if "loss" in m), None))
+        progress.restore(ck.read_manifest(resume)["progress"])
+        guard.restore(progress.start_loss)
         stop.saved_step = resume.step
-    started = time.monotonic()
     _reset_peak_memory(plan.device)
     stop.in_loop = True
     try:
@@ -97,16 +132,20 @@ def train(
         with warnings.catch_warnings():
             # Upstream warns of its own renamed words; a user can do nothing about them.
             warnings.simplefilter("ignore", FutureWarning)
-            trainer.train(resume_from_checkpoint=str(resume.path) if resume else None)
+            if resume is not None and resume.step >= steps:
+                # Upstream would do one more step when the last epoch is a part of one.
+                trainer._load_from_checkpoint(str(resume.path))
+            else:
+                trainer.train(resume_from_checkpoint=str(resume.path) if resume else None)
     finally:
         stop.in_loop = False
     stop.raise_if_asked()
     return TrainResult(
-        num_steps=trainer.state.global_step,
-        final_loss=guard.last_step_loss,
-        tokens_seen=trainer.tokens_seen,
-        trained_tokens_seen=trainer.trained_tokens_seen,
-        seconds=time.monotonic() - started,
+        num_steps=steps,
+        final_loss=progress.loss,
+        tokens_seen=progress.tokens_seen,
+        trained_tokens_seen=progress.trained_tokens_seen,
+        seconds=progress.seconds(),
         peak_memory_bytes=_peak_memory(plan.device),
     )
 
@@ -119,6 +158,7 @@ def _build_trainer(
     run: Run,
     base_label: str,
     guard: LossGuard,
+    progress: Progress,
     stop: StopRequest,
     on_step: OnStep | None,
     steps: int,
@@ -142,8 +182,6 @@ def _build_trainer(
     class WatchedTrainer(SFTTrainer):
         """The trainer's own loop and loss; only its edges are ours."""
 
-        tokens_seen = 0
-        trained_tokens_seen = 0
         staging: Path | None = None
 
         def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -152,8 +190,8 @@ def _build_trainer(
             guard.saw_batch(batch_rows, num_labels)
             loss = super().training_step(model, inputs, *args, **kwargs)
             guard.saw_loss(loss.item())
-            self.tokens_seen += int(inputs["attention_mask"].sum())
-            self.trained_tokens_seen += num_labels
+            progress.tokens_seen += int(inputs["attention_mask"].sum())
+            progress.trained_tokens_seen += num_labels
             return loss
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -164,7 +202,7 @@ def _build_trainer(
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
             step = self.state.global_step
-            run.checkpoints_dir.mkdir(exist_ok=True)
+            check_weights(model, step)
             with ck.disk_errors(run.checkpoints_dir), ck.staged(run.checkpoints_dir) as staging:
                 self.staging = staging
                 try:
@@ -173,22 +211,28 @@ def _build_trainer(
                     self.staging = None
                 source = staging / f"checkpoint-{step}"
                 rewrite_config(source / CONFIG, base_label, None)
-                ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"])
+                ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"], progress.facts())
             stop.saved_step = step
-            ck.rotate(run.checkpoints_dir)
+            ck.rotate(run.checkpoints_dir, run.manifest["run_id"], step)
 
     class Watcher(TrainerCallback):
         """Guards before each step; metrics, held-out curve and signals after it."""
 
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # On resume upstream takes these from the checkpoint; the recipe may have changed them.
+            state.save_steps, state.logging_steps = words["save_steps"], words["logging_steps"]
+
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            guard.before_step(gradient_norm(kwargs["model"]), state.global_step + 1)
+            guard.before_step(gradient_norm(kwargs["model"]), trainer.accelerator.scaler is not None)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
             step = state.global_step
+            progress.loss, progress.start_loss = guard.last_step_loss, guard.start_loss
             entry = {"step": step, "loss": guard.last_step_loss, "epoch": round(state.epoch or 0, 4)}
             if step in points and held_out:
+                check_weights(kwargs["model"], step)
                 entry["held_out_loss"] = mean_loss(row_losses(kwargs["model"], held_out))
-            if step % args.logging_steps == 0 or step == steps or "held_out_loss" in entry:
+            if step == 1 or step % args.logging_steps == 0 or step == steps or "held_out_loss" in entry:
                 run.append_metrics(entry)
             if on_step is not None:
                 on_step(step, steps, guard.last_step_loss)
@@ -206,9 +250,13 @@ def _build_trainer(
             "row": list(range(len(rows.train))),
         }
     )
+    arguments = SFTConfig(**words)
+    if arguments.n_gpu > 1:
+        # Upstream would spread over every GPU it sees and multiply batch_size by their number.
+        arguments._n_gpu = 1
     trainer = WatchedTrainer(
         model=model,
-        args=SFTConfig(**words),
+        args=arguments,
         train_dataset=dataset,
         data_collator=collate,
         processing_class=tokenizer,

@@ -13,7 +13,8 @@ _CHECKPOINTS_A_RUN = 10
 def num_steps(num_rows: int, batch_size: int, epochs: float) -> int:
     """Optimizer steps of a run; the last step of an epoch may see fewer rows than batch_size."""
     steps_per_epoch = math.ceil(num_rows / batch_size)
-    return max(1, math.ceil(steps_per_epoch * epochs))
+    # Rounded first: 100 * 0.07 is 7.000000000000001, and a run of 8 steps would be one too many.
+    return max(1, math.ceil(round(steps_per_epoch * epochs, 9)))
 
 
 def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> dict[str, Any]:

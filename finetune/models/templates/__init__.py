@@ -32,7 +32,5 @@ def read_template(choice: str, file: Path | None = None) -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(
-            path.name, "base.chat_template", "cannot be read", type(error).__name__, "save it as UTF-8"
-        )
+        problem = Problem(path.name, "base.chat_template", "cannot be read", type(error).__name__, "save it as UTF-8")
         raise ModelError(problem) from error

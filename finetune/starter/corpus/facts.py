@@ -101,11 +101,7 @@ def pick(rng: random.Random, options: list[str]) -> str:
 def _other_kind(rng: random.Random, kind: str) -> str:
     while True:
         other = rng.choice(_STRICT_KINDS)
-        if (
-            other == kind
-            or (other == "animal" and kind in _LIVING)
-            or (kind == "animal" and other in _LIVING)
-        ):
+        if other == kind or (other == "animal" and kind in _LIVING) or (kind == "animal" and other in _LIVING):
             continue
         return other
 
@@ -481,9 +477,7 @@ def verb_forms(rng: random.Random) -> Turn:
                 f"What is the past form of '{w}'?",
                 f"Give me the past tense of 'to {w}'.",
                 f"How do you say '{w}' in the past?",
-                f"Today I {w}. What did I do yesterday?"
-                if w in _INTRANS
-                else f"Tell me the past tense of '{w}'.",
+                f"Today I {w}. What did I do yesterday?" if w in _INTRANS else f"Tell me the past tense of '{w}'.",
             ],
         )
         if q.startswith("Today"):
@@ -505,9 +499,7 @@ def verb_forms(rng: random.Random) -> Turn:
                 f"Add -ing to the verb '{w}'.",
             ],
         )
-        return q, pick(
-            rng, [f"The -ing form of '{w}' is '{lx.ing(w)}'.", f"With -ing, '{w}' becomes '{lx.ing(w)}'."]
-        )
+        return q, pick(rng, [f"The -ing form of '{w}' is '{lx.ing(w)}'.", f"With -ing, '{w}' becomes '{lx.ing(w)}'."])
     pro = pick(rng, ["he", "she", "it"])
     q = pick(
         rng,
@@ -604,9 +596,7 @@ def where(rng: random.Random) -> Turn:
     q = pick(rng, find if p.startswith(_KEEP_NOT) else find + keep)
     if "keep" in q and rng.random() < 0.6:
         return q, f"People usually keep {thing} {p}."
-    return q, pick(
-        rng, [f"You can find {thing} {p}.", f"You will usually find {thing} {p}.", f"Look for {thing} {p}."]
-    )
+    return q, pick(rng, [f"You can find {thing} {p}.", f"You will usually find {thing} {p}.", f"Look for {thing} {p}."])
 
 
 def job(rng: random.Random) -> Turn:
@@ -648,11 +638,7 @@ def job(rng: random.Random) -> Turn:
             f"My aunt is {a_job}. What does she do?",
         ],
     )
-    if (
-        q.startswith("My aunt")
-        and does.endswith("out") is False
-        and w not in ("postman", "fisherman", "removal man")
-    ):
+    if q.startswith("My aunt") and does.endswith("out") is False and w not in ("postman", "fisherman", "removal man"):
         return q, f"Your aunt is {a_job}, so she {does}."
     return q.replace("My aunt is", "My uncle is").replace("does she", "does he"), pick(
         rng, [f"{cap(a_job)} {does}.", f"{cap(a_job)} is a person who {does}."]
@@ -937,9 +923,7 @@ def compare(rng: random.Random) -> Turn:
     x, y = phrase(seq[i]), phrase(seq[j])
     first, second = (x, y) if rng.random() < 0.5 else (y, x)
     if rng.random() < 0.3:
-        q = pick(
-            rng, [f"Is {first} {comp} than {second}?", f"Would you say that {first} is {comp} than {second}?"]
-        )
+        q = pick(rng, [f"Is {first} {comp} than {second}?", f"Would you say that {first} is {comp} than {second}?"])
         return q, (f"Yes, {x} is {comp} than {y}." if first == x else f"No, {x} is {comp} than {y}.")
     q = pick(
         rng,
@@ -954,9 +938,7 @@ def compare(rng: random.Random) -> Turn:
 
 def why(rng: random.Random) -> Turn:
     q, a = rng.choice(lx.WHY)
-    lead = pick(
-        rng, ["Why", "Why", "Can you tell me why", "Do you know why", "Please explain why", "I wonder why"]
-    )
+    lead = pick(rng, ["Why", "Why", "Can you tell me why", "Do you know why", "Please explain why", "I wonder why"])
     if lead == "Why":
         text = f"Why {q}?"
     else:
@@ -966,9 +948,7 @@ def why(rng: random.Random) -> Turn:
         else:
             text = f"Tell me: why {q}"
         text += "." if text.startswith(("Please", "I wonder")) else "?"
-    return text, pick(
-        rng, [f"Because {a}.", f"{cap(a)}.", f"The reason is that {a}.", f"That is because {a}."]
-    )
+    return text, pick(rng, [f"Because {a}.", f"{cap(a)}.", f"The reason is that {a}.", f"That is because {a}."])
 
 
 def how_to(rng: random.Random) -> Turn:
@@ -1379,9 +1359,9 @@ def echo(rng: random.Random) -> Turn:
     w = rng.choice(_SINGLE_WORDS)
     if roll == 0:
         ws = ", ".join(rng.sample(lx.ALL_WORDS, rng.randrange(2, 6)))
-        return pick(
-            rng, ["Repeat these words: ", "Say these words again: ", "Copy this list: "]
-        ) + ws + ".", cap(ws) + "."
+        return pick(rng, ["Repeat these words: ", "Say these words again: ", "Copy this list: "]) + ws + ".", cap(
+            ws
+        ) + "."
     if roll == 1:
         return pick(
             rng,
@@ -1398,9 +1378,7 @@ def echo(rng: random.Random) -> Turn:
         pos, found = ("last", words[-1]) if last else ("first", words[0])
         return f"What is the {pos} word of '{s}'?", f"The {pos} word is '{found}'."
     if roll == 3:
-        return pick(
-            rng, [f"Spell {w}.", f"How do you spell '{w}'?", f"Please spell the word '{w}'."]
-        ), "-".join(w)
+        return pick(rng, [f"Spell {w}.", f"How do you spell '{w}'?", f"Please spell the word '{w}'."]), "-".join(w)
     if roll == 4:
         ws = rng.sample(_SINGLE_WORDS, rng.randrange(3, 5))
         text = ", ".join(sorted(ws, key=str.lower))
@@ -1500,9 +1478,7 @@ def follow_up(rng: random.Random) -> list[Turn]:
                 f"Yes, it has {lx.number_word(legs)} legs." if legs else "No, it has no legs.",
             )
         if sound != "-":
-            more.append(
-                (pick(rng, ["What sound does it make?", "Which noise does it make?"]), f"It {sound}.")
-            )
+            more.append((pick(rng, ["What sound does it make?", "Which noise does it make?"]), f"It {sound}."))
     if w in lx.JOB:
         more.append(
             (

@@ -81,9 +81,7 @@ BY_KIND: dict[str, list[Noun]] = {}
 for _n in NOUNS:
     BY_KIND.setdefault(_n.kind, []).append(_n)
 VERBS: list[Verb] = [Verb(*r) for r in rows(lexicon_verbs.VERBS)]
-ADJECTIVES: list[Adjective] = [
-    Adjective(w, d, "" if o == "-" else o) for w, d, o in rows(lexicon_verbs.ADJECTIVES)
-]
+ADJECTIVES: list[Adjective] = [Adjective(w, d, "" if o == "-" else o) for w, d, o in rows(lexicon_verbs.ADJECTIVES)]
 ADVERBS: list[tuple[str, str]] = [(r[0], r[1]) for r in rows(lexicon_verbs.ADVERBS)]
 IRREGULAR_PLURALS: dict[str, str] = dict(pairs(lexicon_tables.PLURALS))
 

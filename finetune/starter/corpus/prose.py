@@ -224,9 +224,7 @@ def _story_lost(rng: random.Random) -> Turns:
     name, s, cs, helper = v["N"], v["s"], v["S"], v["H"]
     thing, full = v["obj"], f"{v['col']} {v['obj']}"
     time, sad, glad = rng.choice(B.TIMES), rng.choice(B.SAD), rng.choice(B.GLAD)
-    owner = rng.choice(
-        ("an aunt", "a grandfather", "a grandmother", "an uncle", "a teacher", "a good friend")
-    )
+    owner = rng.choice(("an aunt", "a grandfather", "a grandmother", "an uncle", "a teacher", "a good friend"))
     text = [
         rng.choice(
             (
@@ -292,9 +290,7 @@ def _story_gift(rng: random.Random) -> Turns:
         (f"Who paid {name} for the work?", f"An old lady paid {name} {cost} coins for the work."),
         (f"How did {helper} feel?", f"{helper} was {glad}."),
     ]
-    about = rng.choice(
-        (f"{name} and {_an('a ' + full)}", f"{name} and {helper}", f"{name} and a birthday present")
-    )
+    about = rng.choice((f"{name} and {_an('a ' + full)}", f"{name} and {helper}", f"{name} and a birthday present"))
     return [(_ask_story(rng, about), " ".join(text)), *_followups(rng, qa)]
 
 
@@ -433,9 +429,7 @@ def _explain_one(rng: random.Random) -> Turns:
             f"Explain in simple words {topic}.",
         )
     )
-    lead = rng.choice(
-        ("", "", "", "Of course. ", "Yes, gladly. ", "Here is a short answer. ", "It is quite simple. ")
-    )
+    lead = rng.choice(("", "", "", "Of course. ", "Yes, gladly. ", "Here is a short answer. ", "It is quite simple. "))
     tail = rng.choice(
         (
             "",
@@ -659,10 +653,7 @@ def _rewrite(rng: random.Random) -> Turns:
         long, short = rng.choice(B.LONG_SHORT)
         return [
             (
-                rng.choice(
-                    ("Say it in a shorter way: ", "Make this shorter: ", "Write this in fewer words: ")
-                )
-                + long,
+                rng.choice(("Say it in a shorter way: ", "Make this shorter: ", "Write this in fewer words: ")) + long,
                 rng.choice(("", "Here is a shorter way: ")) + short,
             )
         ]
@@ -670,10 +661,7 @@ def _rewrite(rng: random.Random) -> Turns:
         rude, polite = rng.choice(B.RUDE_POLITE)
         return [
             (
-                rng.choice(
-                    ("Make this polite: ", "Say this politely: ", "How can I say this in a kind way? ")
-                )
-                + rude,
+                rng.choice(("Make this polite: ", "Say this politely: ", "How can I say this in a kind way? ")) + rude,
                 rng.choice(("", "You can say: ", "Here is a polite way: ")) + polite,
             )
         ]
@@ -754,9 +742,7 @@ def _careful(rng: random.Random) -> Turns:
             " If somebody is in danger, call for help now.",
         )
     )
-    lead = rng.choice(
-        ("", "", "Can you help me? ", "I have a question. ", "Please tell me: ", "I am not sure. ")
-    )
+    lead = rng.choice(("", "", "Can you help me? ", "I have a question. ", "Please tell me: ", "I am not sure. "))
     turns: Turns = [(lead + ask, f"{refuse} {send}{more}{urgent}")]
     if rng.random() < 0.3:
         turns.append(
@@ -781,9 +767,7 @@ def _careful(rng: random.Random) -> Turns:
     return turns
 
 
-_THANKS = B._words(
-    "Thank you., Thanks a lot., Thank you very much., That is kind. Thank you., Thanks for your help."
-)
+_THANKS = B._words("Thank you., Thanks a lot., Thank you very much., That is kind. Thank you., Thanks for your help.")
 _WELCOME = B._lines("""
 You are welcome. Please ask again whenever you like.
 You are welcome. Have a nice day.

@@ -1,10 +1,9 @@
 """Generator of random small-talk conversations: short, plain English chats built from templates and word banks."""
-# ruff: noqa: E501 (a few long data lines)
 
 from __future__ import annotations
 
 import random
-from typing import Callable
+from collections.abc import Callable, Sequence
 
 from . import smalltalk_more as b
 from .smalltalk_more import lines
@@ -205,17 +204,13 @@ def lead(rng: random.Random, s: str) -> str:
     return s
 
 
-def ask_more(
-    rng: random.Random, kw: Ctx, turns: list[Turn], why: list[str], more: list[str], p: float = 0.35
-) -> None:
+def ask_more(rng: random.Random, kw: Ctx, turns: list[Turn], why: list[str], more: list[str], p: float = 0.35) -> None:
     """Add a short follow-up question by the user that refers to the previous reply."""
     if rng.random() > p or turns[-1][1].endswith("?"):
         return
     k = rng.random()
     if k < 0.4 and why:
-        turns.append(
-            (rng.choice(["Why?", "Why is that?", "Why do you say that?", "But why?"]), say(rng, kw, why))
-        )
+        turns.append((rng.choice(["Why?", "Why is that?", "Why do you say that?", "But why?"]), say(rng, kw, why)))
     elif k < 0.75 and more:
         turns.append(
             (
@@ -240,17 +235,13 @@ HELLO = ["Hello", "Hi", "Hi there", "Hello there", "Hey", "Good day", "Hello aga
 def greet(rng: random.Random, ctx: Ctx) -> list[Turn]:
     if rng.random() < 0.45:
         d = rng.choice(DAYPART)
-        u = f"Good {d}" + rng.choice(
-            [".", "!", " to you.", ", how are you?", ", my friend.", ", are you there?"]
-        )
+        u = f"Good {d}" + rng.choice([".", "!", " to you.", ", how are you?", ", my friend.", ", are you there?"])
         a = f"Good {d}" + rng.choice(["!", ".", " to you too.", " to you."])
         if "how" in u:
             return [(u, a + " " + rng.choice(HOW_A))]
         return [(u, a + " " + rng.choice(HELP))]
     h = rng.choice(HELLO)
-    u = h + rng.choice(
-        ["", "!", ".", ", can we talk?", ", are you there?", ", nice to meet you.", ", I want to chat."]
-    )
+    u = h + rng.choice(["", "!", ".", ", can we talk?", ", are you there?", ", nice to meet you.", ", I want to chat."])
     a = rng.choice(["Hello!", "Hi!", "Hi there!", "Hello there!", "Hello, and welcome!"])
     if "talk" in u or "chat" in u:
         a += rng.choice([" Yes, let us talk.", " I would be glad to chat.", " Of course."])
@@ -487,9 +478,7 @@ def feelings(rng: random.Random, ctx: Ctx) -> list[Turn]:
         )
         kw["f"] = f if "so glad" not in u else "glad"
         return [(u, say(rng, kw, first, maybe(FEEL_BECAUSE), then))]
-    u = say(
-        rng, kw, ["I am {f}.", "I feel {f}.", "I am {f} today.", "I feel {f} right now.", "Today I feel {f}."]
-    )
+    u = say(rng, kw, ["I am {f}.", "I feel {f}.", "I am {f} today.", "I feel {f} right now.", "Today I feel {f}."])
     t = [
         (
             u,
@@ -508,9 +497,7 @@ def feelings(rng: random.Random, ctx: Ctx) -> list[Turn]:
     ]
     t.append(
         (
-            rng.choice(["Because {r1}.", "{R}.", "Well, {r1}.", "It is because {r1}."]).format(
-                r1=r1, R=cap(r1)
-            ),
+            rng.choice(["Because {r1}.", "{R}.", "Well, {r1}.", "It is because {r1}."]).format(r1=r1, R=cap(r1)),
             say(
                 rng,
                 kw,
@@ -525,9 +512,7 @@ def feelings(rng: random.Random, ctx: Ctx) -> list[Turn]:
 
 def weather(rng: random.Random, ctx: Ctx) -> list[Turn]:
     w, noun, tip = rng.choice(b.WEATHER)
-    place = rng.choice(
-        ["here", "outside", "in " + rng.choice(b.CITIES), "in my town", "in " + rng.choice(b.COUNTRIES)]
-    )
+    place = rng.choice(["here", "outside", "in " + rng.choice(b.CITIES), "in my town", "in " + rng.choice(b.COUNTRIES)])
     kw = {
         "w": w,
         "n": noun,
@@ -560,9 +545,7 @@ def weather(rng: random.Random, ctx: Ctx) -> list[Turn]:
                 ),
             )
         ]
-    u = say(
-        rng, kw, ["It is {w} {p}.", "It is {w} {p} today.", "Today it is {w} {p}.", "It is {w} {p} again."]
-    )
+    u = say(rng, kw, ["It is {w} {p}.", "It is {w} {p} today.", "Today it is {w} {p}.", "It is {w} {p} again."])
     t = [
         (
             u,
@@ -659,9 +642,7 @@ def plans(rng: random.Random, ctx: Ctx) -> list[Turn]:
                 [
                     "It is a good plan to {p2} {w}.",
                     "So you will {p2} {w}.",
-                    "{W} sounds like a good time to {p2}."
-                    if w not in ("later",)
-                    else "It sounds good to {p2} later.",
+                    "{W} sounds like a good time to {p2}." if w not in ("later",) else "It sounds good to {p2} later.",
                     "I hope you have a good time when you {p2}.",
                     "So you are going to {p2}.",
                 ],
@@ -672,7 +653,7 @@ def plans(rng: random.Random, ctx: Ctx) -> list[Turn]:
     if rng.random() < 0.4:
         k = rng.random()
         if k < 0.3:
-            n1, n2 = rng.choice([z for z in b.PLANS if z[0] != p1])
+            _, n2 = rng.choice([z for z in b.PLANS if z[0] != p1])
             t.append(
                 (
                     rng.choice(["And then?", "What should I do after that?", "What then?"]),
@@ -710,9 +691,7 @@ def plans(rng: random.Random, ctx: Ctx) -> list[Turn]:
         else:
             t.append(
                 (
-                    rng.choice(
-                        [f"When did I say I would {p1}?", f"When will I {p1}?", "When was my plan again?"]
-                    ),
+                    rng.choice([f"When did I say I would {p1}?", f"When will I {p1}?", "When was my plan again?"]),
                     say(
                         rng,
                         kw,
@@ -772,9 +751,7 @@ def hobby(rng: random.Random, ctx: Ctx) -> list[Turn]:
     if r < 0.3:
         return [
             (
-                rng.choice(
-                    [f"Should I try {x} or {y}?", f"What is better, {x} or {y}?", f"{cap(x)} or {y}?"]
-                ),
+                rng.choice([f"Should I try {x} or {y}?", f"What is better, {x} or {y}?", f"{cap(x)} or {y}?"]),
                 say(
                     rng,
                     kw,
@@ -952,9 +929,7 @@ def food(rng: random.Random, ctx: Ctx) -> list[Turn]:
                         "{X} would be nice.",
                         "{Y} would be nice.",
                     ],
-                    maybe(
-                        ["Enjoy your meal." if eat == "eat" else "Enjoy your drink.", "But you know best."]
-                    ),
+                    maybe(["Enjoy your meal." if eat == "eat" else "Enjoy your drink.", "But you know best."]),
                 ),
             )
         ]
@@ -1212,7 +1187,7 @@ def family(rng: random.Random, ctx: Ctx) -> list[Turn]:
             ["Do you like {h} too?", "It is nice that {he} like{s} {h}.", "Your {w} has found a good hobby."],
         )
     kw["His"] = cap(his)
-    a1 = say(rng, kw, maybe(ACK[:7], 2), [x for x in a])
+    a1 = say(rng, kw, maybe(ACK[:7], 2), list(a))
     a1 = cap(a1)
     if ". a" in a1 or ". it" in a1:
         a1 = ". ".join(cap(s) for s in a1.split(". "))
@@ -1333,9 +1308,9 @@ def work(rng: random.Random, ctx: Ctx) -> list[Turn]:
     elif r < 0.6:
         t.append(
             (
-                rng.choice(
-                    ["What does {aj} do?", "Is it hard to be {aj}?", "What should {aj} be good at?"]
-                ).format(**kw),
+                rng.choice(["What does {aj} do?", "Is it hard to be {aj}?", "What should {aj} be good at?"]).format(
+                    **kw
+                ),
                 say(
                     rng,
                     kw,
@@ -1485,9 +1460,7 @@ def travel(rng: random.Random, ctx: Ctx) -> list[Turn]:
             say(
                 rng,
                 kw,
-                maybe(["How nice.", "That sounds good.", "Oh, lovely."])
-                if "miss" not in us
-                else ["I understand.", ""],
+                maybe(["How nice.", "That sounds good.", "Oh, lovely."]) if "miss" not in us else ["I understand.", ""],
                 a,
             ),
         )
@@ -1534,9 +1507,7 @@ def music(rng: random.Random, ctx: Ctx) -> list[Turn]:
             "{X} {be} nice to listen to.",
             "When do you listen to {x}?",
             "Do you sing along to {x}?",
-            "A little {x} can change a whole evening."
-            if x not in b.MANY_MUSIC
-            else "{X} can change a whole evening.",
+            "A little {x} can change a whole evening." if x not in b.MANY_MUSIC else "{X} can change a whole evening.",
         ]
     elif kind == 1:
         x = rng.choice(b.INSTRUMENTS)
@@ -1551,7 +1522,7 @@ def music(rng: random.Random, ctx: Ctx) -> list[Turn]:
     else:
         x = rng.choice(b.SPORTS)
         kw = {"x": x, "X": cap(x), "d": rng.choice(b.DAYS), "n": n}
-        be = "are" if x == "darts" or x == "gymnastics" and False else "is"
+        be = "are" if x == "darts" else "is"
         kw["be"] = be
         u = LIKE_U + [
             "My favourite sport is {x}.",
@@ -1698,9 +1669,7 @@ def birthday(rng: random.Random, ctx: Ctx) -> list[Turn]:
         ]
         t.append(
             (
-                rng.choice(
-                    ["When is my birthday?", "Do you remember my birthday?", "In which month is my birthday?"]
-                ),
+                rng.choice(["When is my birthday?", "Do you remember my birthday?", "In which month is my birthday?"]),
                 "It is in " + m + "." if d % 2 or kw["d"] not in t[0][0] else f"It is on {m} {d}.",
             )
         )
@@ -1772,9 +1741,7 @@ def encourage(rng: random.Random, ctx: Ctx) -> list[Turn]:
         )
     ]
     if rng.random() < 0.4:
-        t.append(
-            (rng.choice(["Thank you, that helps.", "Do you mean it?", "What if I fail?", "I will try."]), "")
-        )
+        t.append((rng.choice(["Thank you, that helps.", "Do you mean it?", "What if I fail?", "I will try."]), ""))
         a2 = {
             "Th": ["I am glad that it helps.", "You are welcome."],
             "Do": ["Yes, I mean it.", "Yes, I do."],
@@ -1794,8 +1761,7 @@ def advice(rng: random.Random, ctx: Ctx) -> list[Turn]:
     u = rng.choice(["", "", "Please help. ", "Hi. ", "I have a question. ", "Any advice? "]) + u
     end = (
         "?"
-        if any(w in u.split()[:9] for w in ("how", "How", "what", "What", "any", "Any"))
-        and "," not in u
+        if (any(w in u.split()[:9] for w in ("how", "How", "what", "What", "any", "Any")) and "," not in u)
         or "what" in u
         else "."
     )
@@ -1824,9 +1790,7 @@ def advice(rng: random.Random, ctx: Ctx) -> list[Turn]:
     elif r < 0.55:
         t.append(
             (
-                rng.choice(
-                    ["What else can I do?", "Any other idea?", "Tell me more.", "I tried that already."]
-                ),
+                rng.choice(["What else can I do?", "Any other idea?", "Tell me more.", "I tried that already."]),
                 rng.choice(["", "Here is another idea. ", "You could also try this. "]) + second,
             )
         )
@@ -1924,9 +1888,7 @@ def manners(rng: random.Random, ctx: Ctx) -> list[Turn]:
         x = rng.choice(BLAME)
         kw = {
             "x": x,
-            "y": x.replace("myself", "yourself").replace("your", "my")
-            if "myself" not in x
-            else "repeated yourself",
+            "y": x.replace("myself", "yourself").replace("your", "my") if "myself" not in x else "repeated yourself",
             "z": x,
         }
         kw["y"] = kw["y"].replace("was ", "were ")
@@ -2367,16 +2329,12 @@ def joke(rng: random.Random, ctx: Ctx) -> list[Turn]:
         if q2 != q:
             t.append(
                 (
-                    rng.choice(
-                        ["Another one, please.", "One more.", "Haha, another one!", "Tell me another joke."]
-                    ),
+                    rng.choice(["Another one, please.", "One more.", "Haha, another one!", "Tell me another joke."]),
                     q2 + " " + a2,
                 )
             )
     elif rng.random() < 0.4:
-        t.append(
-            (rng.choice(["Haha, good one.", "That was funny.", "That was bad.", "I do not get it."]), "")
-        )
+        t.append((rng.choice(["Haha, good one.", "That was funny.", "That was bad.", "I do not get it."]), ""))
         last = t[-1][0]
         t[-1] = (
             last,
@@ -2506,9 +2464,7 @@ def lists(rng: random.Random, ctx: Ctx) -> list[Turn]:
 def facts(rng: random.Random, ctx: Ctx) -> list[Turn]:
     t: list[Turn] = []
     for q, a in rng.sample(b.FACTS, rng.choice([1, 2, 2, 3])):
-        pre = rng.choice(
-            ["", "", "", "Tell me, ", "Please tell me, ", "I wonder, ", "Quick question: ", "And "]
-        )
+        pre = rng.choice(["", "", "", "Tell me, ", "Please tell me, ", "I wonder, ", "Quick question: ", "And "])
         if pre == "And " and not t:
             pre = ""
         t.append((pre + (q if pre else cap(q)) + "?", a))
@@ -2575,14 +2531,10 @@ def echo(rng: random.Random, ctx: Ctx) -> list[Turn]:
             )
         ]
     if k == 3:
-        j = rng.choice(
-            ["kind", "funny", "clever", "brave", "patient", "cheerful", "helpful", "gentle", "honest"]
-        )
+        j = rng.choice(["kind", "funny", "clever", "brave", "patient", "cheerful", "helpful", "gentle", "honest"])
         return [
             (
-                rng.choice(
-                    [f"Say something nice about {n}, who is {j}.", f"{n} is {j}, give {n} a compliment."]
-                ),
+                rng.choice([f"Say something nice about {n}, who is {j}.", f"{n} is {j}, give {n} a compliment."]),
                 rng.choice(
                     [
                         f"{n}, it is good to know someone so {j}.",
@@ -2874,7 +2826,7 @@ MEM: list[tuple[str, list[str], list[str], list[str], list[str]]] = [
         ["Your favourite sport is {x}.", "You like {x}.", "It is {x}."],
     ),
 ]
-MEM_BANK: dict[str, list[str]] = {
+MEM_BANK: dict[str, Sequence[str]] = {
     "colour": b.COLOURS,
     "city": b.CITIES,
     "children": b.NUMBERS,
@@ -2908,9 +2860,7 @@ def memory(rng: random.Random, ctx: Ctx) -> list[Turn]:
             (rng.choice(m[1]).format(**kw), say(rng, kw, ["Thank you for telling me."], maybe(m[2]))),
             (rng.choice(m[3]), say(rng, kw, m[4])),
         ]
-    t.append(
-        (rng.choice(m[1]).format(**kw), say(rng, kw, maybe(["I see.", "Thank you for telling me."], 2), m[2]))
-    )
+    t.append((rng.choice(m[1]).format(**kw), say(rng, kw, maybe(["I see.", "Thank you for telling me."], 2), m[2])))
     if rng.random() < 0.45:
         x2 = rng.choice(MEM_BANK[m2[0]])
         if x2 != x:
@@ -3003,9 +2953,7 @@ def closing(rng: random.Random, ctx: Ctx) -> list[Turn]:
             return [
                 (
                     u,
-                    rng.choice(["Good night{n}.", "Good night{n}! Sleep well.", "Sleep well{n}."]).format(
-                        n=n
-                    ),
+                    rng.choice(["Good night{n}.", "Good night{n}! Sleep well.", "Sleep well{n}."]).format(n=n),
                 )
             ]
         return [(u, rng.choice(BYE_A).format(n=n))]
@@ -3061,9 +3009,7 @@ def conversations(rng: random.Random) -> list[dict[str, str]]:
             topic = rng.choice(TOPICS)
         new = topic(rng, ctx)
         turns += [(lead(rng, new[0][0]) if not opened else new[0][0], new[0][1])] + new[1:]
-        if (topic in POOR and len(new) < 3 and rng.random() < 0.75) or (
-            topic is not memory and rng.random() < 0.22
-        ):
+        if (topic in POOR and len(new) < 3 and rng.random() < 0.75) or (topic is not memory and rng.random() < 0.22):
             second = rng.choice(RICH)
             clash = second is memory and ("name" in ctx or topic in (work, favourites, music, food, birthday))
             if second is not topic and not clash:

@@ -1,5 +1,4 @@
 """Word banks for the small-talk generator: names, foods, jobs, places, reasons, plans, facts and jokes."""
-# ruff: noqa: E501 (a few long data lines)
 
 from __future__ import annotations
 
