@@ -81,9 +81,7 @@ def make_plan(here: Machine, batch_size: int, longest_row_tokens: int, wishes: A
         reasons["dtype"] = "this GPU computes bfloat16" if here.bfloat16_gpu else "exact, and the safe choice here"
     else:
         if dtype == "float16" and here.device == "cpu":
-            problem = Problem(
-                "", "hardware.dtype", "training in float16 needs a GPU", "float16", "use float32 or auto"
-            )
+            problem = Problem("", "hardware.dtype", "training in float16 needs a GPU", "float16", "use float32 or auto")
             raise SurroundingsError(problem)
         reasons["dtype"] = "the recipe's hardware.dtype"
     attention = getattr(wishes, "attention", "auto") or "auto"
@@ -101,9 +99,7 @@ def make_plan(here: Machine, batch_size: int, longest_row_tokens: int, wishes: A
     accumulation = batch_size // micro
     reasons["accumulation"] = f"{micro} rows a pass, {accumulation} passes a step: batch_size {batch_size}"
     checkpointing = here.device == "cuda" and (here.gpu_memory_bytes or 0) < 12 << 30
-    reasons["activation_checkpointing"] = (
-        "saves memory on a small GPU" if checkpointing else "memory suffices: faster"
-    )
+    reasons["activation_checkpointing"] = "saves memory on a small GPU" if checkpointing else "memory suffices: faster"
     wished = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # OpenMP allows a list, one a level
     threads = int(wished) if wished.isdecimal() and int(wished) > 0 else max(1, _num_cpus())
     reasons["num_threads"] = "OMP_NUM_THREADS" if str(threads) == wished else "the CPUs this process may use"

@@ -167,7 +167,9 @@ def check_rendered(train: RenderedSplit, held_out: RenderedSplit, base: OpenedBa
     if not train.rows:
         raise DataError(Problem("", "data.max_length", f"all {total} training rows are longer than allowed", fix=fix))
     if len(train.overlong) > _MAX_OVERLONG_SHARE * total:
-        what = f"{len(train.overlong)} of {total} training rows are longer than allowed, the first is {train.overlong[0]}"
+        what = (
+            f"{len(train.overlong)} of {total} training rows are longer than allowed, the first is {train.overlong[0]}"
+        )
         raise DataError(Problem("", "data.max_length", what, fix=fix))
     if not held_out.rows:
         what = "no held-out row is left to measure on"
@@ -175,9 +177,7 @@ def check_rendered(train: RenderedSplit, held_out: RenderedSplit, base: OpenedBa
     for name, split in (("training", train), ("held-out", held_out)):
         if split.overlong:
             places = ", ".join(split.overlong[:3]) + (", ..." if len(split.overlong) > 3 else "")
-            notes.append(
-                f"{len(split.overlong)} {name} rows left out, longer than {base.max_length} tokens: {places}"
-            )
+            notes.append(f"{len(split.overlong)} {name} rows left out, longer than {base.max_length} tokens: {places}")
         if split.num_trimmed:
             notes.append(f"{split.num_trimmed} {name} rows lost their oldest exchanges to fit {base.max_length} tokens")
         if split.num_control_texts:

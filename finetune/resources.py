@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
-from finetune.errors import RecipeError, RunError
+from finetune.errors import Problem, RecipeError, RunError, SurroundingsError
 
 _PACKAGE = Path(__file__).resolve().parent
 STARTER_ID = "starter"
@@ -81,7 +82,17 @@ def find_recipe(name: str, relative_to: Path | None = None) -> Path:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a shipped folder out. Raises RunError rather than overwrite anything."""
-    if target.exists():
+    """Copy a shipped folder out.
+
+    Raises:
+        RunError: `target` exists; nothing is overwritten.
+        SurroundingsError: it cannot be written.
+    """
+    if os.path.lexists(target):
         raise RunError(f"{target}: already exists. Fix: choose another name")
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    try:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    except (OSError, shutil.Error) as error:
+        reason = (error.strerror or "") if isinstance(error, OSError) else ""
+        problem = Problem(str(target), "", "cannot be written", reason or type(error).__name__, "choose another place")
+        raise SurroundingsError(problem) from error

@@ -77,9 +77,7 @@ def write_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise SurroundingsError(
-            Problem(
-                str(path), "", f"cannot be written: {error.strerror or error}", fix="free space or choose --output"
-            )
+            Problem(str(path), "", f"cannot be written: {error.strerror or error}", fix="free space or choose --output")
         ) from error
     sync_folder(path.parent)
 
@@ -193,9 +191,7 @@ class Run:
         path = Path(path)
         where = str(path)
         if not path.is_dir():
-            raise RunError(
-                Problem(where, "", "no such run folder", fix="name the folder that `finetune run` printed")
-            )
+            raise RunError(Problem(where, "", "no such run folder", fix="name the folder that `finetune run` printed"))
         try:
             manifest = json.loads((path / MANIFEST).read_bytes())
             schema = manifest["schema"]
@@ -271,9 +267,7 @@ class Run:
                 who = f"process {facts['pid']} on {facts['host']}, since {facts['since']}"
             except (OSError, ValueError, KeyError):
                 who = "another process"
-            problem = Problem(
-                str(self.path), "", f"is in use by {who}", fix="wait for it, or choose another --output"
-            )
+            problem = Problem(str(self.path), "", f"is in use by {who}", fix="wait for it, or choose another --output")
             raise RunError(problem) from None
         try:
             write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "since": utc_now()})

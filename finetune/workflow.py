@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from finetune import data, evaluation, hardware, models, prepare, recipe, training
-from finetune.errors import CancelledError, FinetuneError, IntegrityError, Problem, RunError, StoppedError, SurroundingsError
+from finetune.errors import (
+    CancelledError,
+    FinetuneError,
+    IntegrityError,
+    Problem,
+    RunError,
+    StoppedError,
+    SurroundingsError,
+)
 from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
@@ -84,7 +92,9 @@ def _open_run(loaded: LoadedRecipe, output: Path | None, resume: bool) -> Run:
         raise RunError(Problem("", "--resume", "needs the run to go on with", fix="add --output RUN"))
     current = Run.open(output)
     if current.manifest["status"] == "finished":
-        raise RunError(Problem(str(output), "", "is finished already", fix="start a new run, or `finetune evaluate` it"))
+        raise RunError(
+            Problem(str(output), "", "is finished already", fix="start a new run, or `finetune evaluate` it")
+        )
     if not current.resolved_path.is_file() or not current.resolved_path.read_bytes():
         return current  # it ended before anything was read
     before = recipe.load(current.resolved_path, allow_outside=True, must_exist=False).recipe.model_dump(mode="json")
@@ -150,7 +160,9 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     for key, reason in plan.reasons.items():
         talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
     _note_other_plan(current, plan.as_dict(), talk)
-    current.update(status="running", exit_code=None, ended_at=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts)
+    current.update(
+        status="running", exit_code=None, ended_at=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts
+    )
     talk.stage("train")
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
     talk.stage("evaluate")
@@ -237,7 +249,9 @@ def _train(
 
     if plan.device == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(plan.num_threads)
-    checkpoint = training.find_resumable(current.checkpoints_dir, current.manifest["run_id"], talk.say) if resume else None
+    checkpoint = (
+        training.find_resumable(current.checkpoints_dir, current.manifest["run_id"], talk.say) if resume else None
+    )
     if resume:
         talk.say(f"resumed at step {checkpoint.step}" if checkpoint else "nothing was saved yet: starts at step 0")
         entry = {"at": utc_now(), "step": checkpoint.step if checkpoint else 0}
@@ -298,7 +312,9 @@ def _gate(loaded: LoadedRecipe, current: Run) -> None:
 
     verdict = json.loads(current.evaluation_path.read_bytes())["verdict"]
     if verdict["better_than_base"] is not True:
-        problem = Problem(str(current.path), "evaluate.gate", verdict["why"], fix="look at report.html in the run folder")
+        problem = Problem(
+            str(current.path), "evaluate.gate", verdict["why"], fix="look at report.html in the run folder"
+        )
         raise IntegrityError(problem)
 
 

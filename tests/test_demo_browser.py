@@ -44,7 +44,8 @@ def page(engine) -> Iterator:
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
     if not CHROMIUM.is_file():
-        pytest.skip(f"no browser at {CHROMIUM}; install Chromium or set FINETUNE_CHROMIUM")
+        complain = pytest.fail if os.environ.get("FINETUNE_REQUIRE_BROWSER") else pytest.skip
+        complain(f"no browser at {CHROMIUM}; install Chromium or set FINETUNE_CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (pip)")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=BROWSER_FLAGS)

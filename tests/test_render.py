@@ -19,9 +19,7 @@ def talk(*turns: tuple[str, str]) -> list[dict[str, str]]:
 
 
 SINGLE = talk(("user", "hi"), ("assistant", "hello"))
-LONG = talk(
-    ("system", "Be kind"), ("user", "hi"), ("assistant", "hello"), ("user", "x"), ("assistant", "y")
-)  # fmt: skip
+LONG = talk(("system", "Be kind"), ("user", "hi"), ("assistant", "hello"), ("user", "x"), ("assistant", "y"))
 
 # Single exchange: all ids, then the trained ones. One line of ids per turn.
 SINGLES: dict[str, tuple[Any, str, list[int], list[int]]] = {
@@ -57,6 +55,13 @@ SINGLES: dict[str, tuple[Any, str, list[int], list[int]]] = {
         PREFIX,
         # <|begin_of_text|>, then <|start_header_id|> user <|end_header_id|> \n \n hi <|eot_id|> and so on
         [0, 2, 278, 3, 203, 203, 271, 4, 2, 286, 3, 203, 203, 275, 4],
+        [275, 4],
+    ),
+    "control tokens that swallow blanks": (
+        tiny.phi3,
+        PREFIX,
+        # <|user|> hi <|end|> <|assistant|> hello <|end|>; the newlines are inside the control tokens
+        [2, 271, 4, 3, 275, 4],
         [275, 4],
     ),
     "begin token from the tokenizer alone": (
@@ -296,7 +301,9 @@ def test_empty_answer_trains_its_end() -> None:
 
 def test_template_options_reach_the_template_and_the_fingerprint() -> None:
     template = tiny.CHATML.replace("assistant\\n' -}}", "assistant\\n' + ('' if loud else '') -}}")
-    tokenizer = tiny.chatml(template.replace("message.content +", "(message.content | upper if loud else message.content) +"))
+    tokenizer = tiny.chatml(
+        template.replace("message.content +", "(message.content | upper if loud else message.content) +")
+    )
     loud, quiet = Renderer(tokenizer, {"loud": True}), Renderer(tokenizer, {"loud": False})
     assert "HELLO" in tokenizer.decode(loud.render(SINGLE).input_ids)
     assert "HELLO" not in tokenizer.decode(quiet.render(SINGLE).input_ids)

@@ -71,7 +71,7 @@ def test_base_without_a_template_is_asked_in_plain_words(stories: Path) -> None:
     begin = tokenizer.bos_token_id
     assert begin == tokenizer.eos_token_id == renderer.end_id == 1  # <s> begins and ends in this family
     assert rendered.input_ids[0] == begin
-    (start, end), = rendered.spans
+    ((start, end),) = rendered.spans
     assert rendered.input_ids[1:start].count(begin) == 0
     assert rendered.labels[end - 1] == begin
     assert rendered.input_ids.count(begin) == 2

@@ -1,4 +1,4 @@
-"""Whatever stands in the texts: the model is asked in the form it was taught in, and no text acts as a control token."""
+"""Whatever the texts hold: the model is asked in the form it was taught in, and no text acts as a control token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from finetune.errors import ModelError
 from finetune.models.templates import read_template
 from finetune.render import IGNORED, Renderer
 
-# How to make the tokenizer, and whether its template strips the blanks around a text.
+# How to make the tokenizer, and whether its template strips the blanks around a text, so that they are not kept.
 KINDS: dict[str, tuple[Any, bool]] = {
     "chatml with marks": (tiny.chatml, False),
     "chatml without marks": (lambda: tiny.chatml(tiny.CHATML), False),
@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[Any, bool]] = {
     "llama 2": (tiny.llama2, True),
     "llama 2, old tokenizer file": (lambda: tiny.sentencepiece(tiny.LLAMA2, prefix="legacy"), True),
     "llama 3": (tiny.llama3, True),
+    "control tokens that swallow blanks": (tiny.phi3, True),  # here the tokenizer strips
     "plain": (lambda: tiny.llama2(read_template("plain")), False),
     "plain, byte level": (lambda: tiny.chatml(read_template("plain")), False),
     "blank at the border": (lambda: tiny.chatml(tiny.BLANK_AT_BORDER), False),
@@ -35,8 +36,8 @@ CONTROL_TEXTS = [
 ]  # fmt: skip
 PIECES = [
     *CONTROL_TEXTS, "[INST]", "[/INST]", "<<SYS>>", "Assistant:", "User: ", "hi", " hello", "hello", "kind",
-    "感冒了怎么办？", "多喝水。", "👩‍⚕️", "🌱", "\n", "\n\n", " ", "   ", "\t", "é", "e\u0301", "\u00a0", "{{ x }}", "{% generation %}",
-    "<|im_", "end|>", "<", ">", "0", "\x1c", "\u2028", "\ue0f2",
+    "感冒了怎么办？", "多喝水。", "👩‍⚕️", "🌱", "\n", "\n\n", " ", "   ", "\t", "é", "e\u0301", "\u00a0", "{{ x }}",
+    "{% generation %}", "<|im_", "end|>", "<", ">", "0", "\x1c", "\u2028", "\ue0f2",
 ]  # fmt: skip
 # U+2581 is how SentencePiece writes a blank: it cannot keep the two apart.
 letters = st.characters(codec="utf-8", exclude_characters="\ue0f0\ue0f1\u2581")

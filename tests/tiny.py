@@ -59,6 +59,10 @@ LLAMA3 = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' -}}{%- endif -%}
 """
+PHI3 = """\
+{%- for message in messages -%}{{- '<|' + message.role + '|>\\n' + message.content + '<|end|>\\n' -}}{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|assistant|>\\n' -}}{%- endif -%}
+"""
 # Only the last answer keeps its think block, as in Qwen3.
 FORGETS_THINKING = """\
 {%- for message in messages -%}
@@ -87,8 +91,8 @@ def grown(words: Sequence[str]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(merges))
 
 
-def _control(names: Sequence[str], special: bool = True) -> list[Any]:
-    return [AddedToken(name, special=special, normalized=False) for name in names]
+def _control(names: Sequence[str], special: bool = True, swallows: bool = False) -> list[Any]:
+    return [AddedToken(name, special=special, normalized=False, rstrip=swallows) for name in names]
 
 
 def byte_level(
@@ -97,6 +101,7 @@ def byte_level(
     template: str | None = None,
     adds_begin: bool = False,
     whole_words_first: bool = False,
+    swallows: bool = False,
     **named: str,
 ) -> Any:
     """A byte-level tokenizer, as of Qwen and Llama 3.
@@ -107,6 +112,7 @@ def byte_level(
         template: chat template.
         adds_begin: whether plain encoding writes the begin token, as Llama 3's does.
         whole_words_first: look a whole word up before merging, as Llama 3's does.
+        swallows: control tokens take the blanks behind them in, as Phi-3's do.
         named: bos_token, eos_token, pad_token, unk_token.
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -118,7 +124,7 @@ def byte_level(
     backend = Tokenizer(bpe)
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(_control(controls))
+    backend.add_special_tokens(_control(controls, swallows=swallows))
     backend.add_tokens(_control(more, special=False))
     if adds_begin:
         _write_begin(backend, named["bos_token"])
@@ -165,9 +171,9 @@ def _write_begin(backend: Any, begin: str) -> None:
 
 def chatml(template: str | None = CHATML_MARKED, **named: str) -> Any:
     """Qwen's control tokens: no begin token; <think> and </think> are added, but not called special."""
-    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", **named}
+    words: dict[str, Any] = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", **named}
     controls = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-    return byte_level(controls, ("<think>", "</think>"), template, **named)
+    return byte_level(controls, ("<think>", "</think>"), template, **words)
 
 
 def llama2(template: str | None = LLAMA2, **named: str) -> Any:
@@ -176,8 +182,17 @@ def llama2(template: str | None = LLAMA2, **named: str) -> Any:
 
 def llama3(template: str | None = LLAMA3) -> Any:
     controls = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-    named = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>", "pad_token": "<|end_of_text|>"}
+    named: dict[str, Any] = {
+        "bos_token": "<|begin_of_text|>",
+        "eos_token": "<|eot_id|>",
+        "pad_token": "<|end_of_text|>",
+    }
     return byte_level(controls, (), template, adds_begin=True, whole_words_first=True, **named)
+
+
+def phi3() -> Any:
+    controls = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
+    return byte_level(controls, (), PHI3, swallows=True, eos_token="<|end|>", pad_token="<|endoftext|>")
 
 
 def pad_is_end(template: str | None = CHATML_MARKED) -> Any:
@@ -195,7 +210,9 @@ def save_base(folder: Path, tokenizer: Any = None, **changes: Any) -> Path:
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = tokenizer if tokenizer is not None else chatml()
     words = {
         "vocab_size": len(tokenizer),

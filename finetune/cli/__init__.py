@@ -7,10 +7,12 @@ integrity check said no; 4 the surroundings; 5 training diverged; 75 stopped ear
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from finetune import __version__
 from finetune.errors import FinetuneError
@@ -36,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="finetune",
         description="A YAML recipe in, a domain chatbot out: train a LoRA adapter, prove it, talk to it.",
         epilog="Start with: finetune recipes, then finetune run quickstart",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"finetune-kit {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -53,8 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "preview", "show what will be trained: supervised tokens in colour")
     _recipe(command)
-    command.add_argument("--row", type=int, metavar="N", help="only training row N (from 1)")
-    command.add_argument("--rows", type=int, default=3, metavar="N", help="the first N rows (default 3)")
+    command.add_argument("--row", type=_at_least_1, metavar="N", help="only training row N (from 1)")
+    command.add_argument("--rows", type=_at_least_1, default=3, metavar="N", help="the first N rows (default 3)")
     command.add_argument("--html", metavar="FILE", help="write a page instead")
     _json(command)
 
@@ -73,13 +76,15 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--question", metavar="TEXT", help="ask once, print the answer, end")
     command.add_argument("--without-adapter", action="store_true", help="let the bare base answer")
     command.add_argument("--system", metavar="TEXT", help="another system prompt")
-    command.add_argument("--max-new-tokens", type=int, metavar="N", help="the longest answer")
-    command.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0: likeliest words (default)")
+    command.add_argument("--max-new-tokens", type=_at_least_1, metavar="N", help="the longest answer")
+    command.add_argument(
+        "--temperature", type=_temperature, default=0.0, metavar="T", help="0: likeliest words (default)"
+    )
 
     command = _add(commands, "demo", "talk to runs, adapters or a base in a browser")
     _source(command, one=False)
     command.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
-    command.add_argument("--port", type=int, help="default: the first free one from 7860")
+    command.add_argument("--port", type=_port, help="default: the first free one from 7860")
     command.add_argument("--open", action="store_true", help="open the page in a browser")
 
     command = _add(commands, "doctor", "what this machine can do, versions, what is missing")
@@ -89,8 +94,32 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _at_least_1(text: str) -> int:
+    return _number(text, int, 1, float("inf"), "a whole number from 1")
+
+
+def _port(text: str) -> int:
+    return _number(text, int, 0, 65_535, "a whole number from 0 to 65535")
+
+
+def _temperature(text: str) -> float:
+    return _number(text, float, 0.0, 100.0, "a number from 0 to 100")
+
+
+def _number(text: str, kind: Any, low: float, high: float, expected: str) -> Any:
+    """`text` as a number of that kind within its bounds; argparse prints the refusal."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return value
+
+
 def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    # Half-written options are refused: they would change their meaning when an option is added.
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return command
 
@@ -123,6 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that is not UTF-8 shows \\u4f60 instead of ending the command.
+            stream.reconfigure(errors="backslashreplace")
     arguments = build_parser().parse_args(argv)
     if not arguments.debug:
         # Upstream announces its own renamed words this way; a user can do nothing about them.
@@ -130,7 +163,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from finetune.cli import commands
 
     try:
-        return getattr(commands, arguments.command)(arguments) or 0
+        code = getattr(commands, arguments.command)(arguments) or 0
+        sys.stdout.flush()
+        return code
     except FinetuneError as error:
         return _report(error, arguments.debug)
     except KeyboardInterrupt:

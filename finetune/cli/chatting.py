@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from finetune.cli.show import visible
 from finetune.errors import FinetuneError
 
 _HELP = """  /base      let the bare base answer        /adapter   let the adapter answer
@@ -73,7 +74,7 @@ def _answer(engine: Any, who: list[str], messages: list[dict[str, str]], options
         said = ""
         try:
             for piece in engine.stream(messages, adapter=name == "adapter", **options):
-                print(piece, end="", flush=True)
+                print(visible(piece), end="", flush=True)
                 said += piece
         except KeyboardInterrupt:
             print(" ...", end="")

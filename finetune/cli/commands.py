@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune import resources
-from finetune.errors import DataError, Problem, RecipeError, SurroundingsError
+from finetune.errors import DataError, Problem, RecipeError, RunError, SurroundingsError
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(value, indent=1, ensure_ascii=plain))
 
 
 def _say(line: str) -> None:
@@ -67,7 +68,8 @@ def new(arguments: argparse.Namespace) -> None:
         if inside in text:
             resources.copy_tree(folder, target / "data" / folder.name)
             text = text.replace(inside, f"data/{folder.name}/")
-    own = "".join(c if c.isalnum() or c in "_-." else "_" for c in target.resolve().name).lstrip("_-.") or "recipe"
+    own = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "_" for c in target.resolve().name)
+    own = own.lstrip("_-.")[:64] or "recipe"
     text = "\n".join(f"name: {own}" if line.startswith("name:") else line for line in text.split("\n"))
     path.write_text(text, encoding="utf-8")
     print(path)
@@ -96,7 +98,7 @@ def preview(arguments: argparse.Namespace) -> None:
     loaded = _load(arguments)
     splits = data.load(loaded)
     base = prepare.open_base(loaded)
-    chosen = splits.train[: max(1, arguments.rows)]
+    chosen = splits.train[: arguments.rows]
     if arguments.row is not None:
         if not 1 <= arguments.row <= len(splits.train):
             raise DataError(Problem("", "--row", f"there are {len(splits.train)} training rows", str(arguments.row)))
@@ -155,16 +157,17 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def chat(arguments: argparse.Namespace) -> None:
     """Talk in the terminal."""
-    from finetune.cli import chatting
+    from finetune.cli import chatting, show
     from finetune.generation import Engine
 
+    _not_a_file(arguments.source)
     engine = Engine.open(arguments.source, base=arguments.base)
     if arguments.system is not None:
         engine.system_prompt = arguments.system or None
     options = {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature}
     if arguments.question is not None:
         messages = [{"role": "user", "content": arguments.question}]
-        print(engine.reply(messages, adapter=not arguments.without_adapter, **options))
+        print(show.visible(engine.reply(messages, adapter=not arguments.without_adapter, **options)))
         return
     chatting.loop(engine, adapter=engine.has_adapter and not arguments.without_adapter, options=options)
 
@@ -177,6 +180,8 @@ def demo(arguments: argparse.Namespace) -> None:
         fix = "pip install 'finetune-kit[demo]'"
         raise SurroundingsError(Problem("", "finetune demo", "needs the extra 'demo' (gradio)", fix=fix))
     sources = arguments.sources or [_newest_run()]
+    for source in sources:
+        _not_a_file(source)
     path = resources.shipped("demo") / "app.py"
     spec = importlib.util.spec_from_file_location("finetune_demo_app", path)
     assert spec is not None and spec.loader is not None
@@ -186,6 +191,13 @@ def demo(arguments: argparse.Namespace) -> None:
     module.launch(
         sources, base=arguments.base, host=arguments.host, port=arguments.port, open_browser=arguments.open, block=True
     )
+
+
+def _not_a_file(source: str) -> None:
+    """A file is never looked up on the hub: it is a slip, such as the recipe instead of its run."""
+    if Path(source).is_file():
+        what, fix = "is a file", "name a run folder, an adapter folder, a base, or starter"
+        raise RunError(Problem(source, "", what, fix=fix))
 
 
 def _newest_run() -> str:
@@ -207,7 +219,7 @@ def _newest_run() -> str:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """What this machine can do."""
+    """What this machine can do; exit code 4 when something needed is missing."""
     from finetune.cli import show
 
     facts = show.doctor_facts()

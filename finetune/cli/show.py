@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import resources
+from finetune.errors import RunError
 from finetune.runs import Run
 from finetune.talk import Talk
 
@@ -161,7 +162,7 @@ def print_preview(entry: dict[str, Any]) -> None:
     for text, trained in entry["tokens"]:
         if not coloured and trained != before:
             line.append("[[" if trained else "]]")
-        line.append(text, style="bold green" if trained else "dim")
+        line.append(visible(text), style="bold green" if trained else "dim")
         before = trained
     if not coloured and before:
         line.append("]]")
@@ -237,8 +238,18 @@ def run_summary(finished: Run, as_json: bool) -> None:
     print(f"browser   finetune demo {finished.path}")
 
 
+# Control characters as their pictures: a row or an answer must not drive the terminal.
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {127: 0x2421}
+_PICTURES |= dict.fromkeys(range(128, 160), 0xFFFD)
+
+
+def visible(text: str) -> str:
+    """Text with its control characters shown instead of obeyed; line ends and tabs stay."""
+    return text.translate(_PICTURES)
+
+
 def _one_line(text: str, limit: int = 400) -> str:
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -255,6 +266,13 @@ def doctor_facts() -> dict[str, Any]:
     for package in ("torch", "transformers", "peft", "trl", "datasets"):
         if importlib.util.find_spec(package) is None:
             missing.append(f"{package}: reinstall finetune-kit")
+    starter, recipes = True, []
+    try:
+        recipes = list(resources.shipped_recipes())
+        resources.starter_base()
+    except RunError as error:
+        starter = False
+        missing.append(str(error))
     optional = []
     if importlib.util.find_spec("gradio") is None:
         optional.append("gradio, for finetune demo: pip install 'finetune-kit[demo]'")
@@ -267,8 +285,8 @@ def doctor_facts() -> dict[str, Any]:
         "memory_bytes": here.memory_bytes,
         "num_cpus": here.num_cpus,
         "free_disk_bytes": shutil.disk_usage(".").free,
-        "starter_base": resources.starter_base().is_dir(),
-        "shipped_recipes": list(resources.shipped_recipes()),
+        "starter_base": starter,
+        "shipped_recipes": recipes,
         "missing": missing,
         "optional": optional,
     }
@@ -287,7 +305,8 @@ def print_doctor(facts: dict[str, Any]) -> None:
     print(f"disk      {facts['free_disk_bytes'] / gib:.0f} GiB free here")
     print("versions  " + ", ".join(f"{name} {version}" for name, version in facts["versions"].items()))
     print(f"recipes   {', '.join(facts['shipped_recipes'])}")
-    print("starter   the bundled base is in place")
+    if facts["starter_base"]:
+        print("starter   the bundled base is in place")
     for line in facts["optional"]:
         print(f"optional  {line}")
     for line in facts["missing"]:

@@ -58,7 +58,9 @@ def attach_adapter(model: Any, settings: Any, seed: int) -> Any:
         use_dora=settings.method == "dora",
     )
     torch.manual_seed(seed)
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that will change
+        return get_peft_model(model, config)
 
 
 def _check_targets(model: Any, targets: list[str]) -> None:

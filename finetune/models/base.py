@@ -145,7 +145,7 @@ def load_base(source: BaseSource, dtype: str, attention: str = "sdpa", device: s
         _check_files(Path(source.location))
     config = load_config(source)
     with hub_errors(source), _no_progress_bar():
-        model, info = AutoModelForCausalLM.from_pretrained(
+        outcome: Any = AutoModelForCausalLM.from_pretrained(
             source.location,
             config=config,
             revision=source.revision,
@@ -155,6 +155,7 @@ def load_base(source: BaseSource, dtype: str, attention: str = "sdpa", device: s
             trust_remote_code=False,
             output_loading_info=True,
         )
+    model, info = outcome
     if missing := sorted(info["missing_keys"]):
         # transformers would go on with random numbers in their place.
         what = f"{len(missing)} weights are missing from its files, {missing[0]} the first"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 IGNORED = -100
+_MAX_LOGITS = 1 << 26  # in one pass: 256 MiB in float32
 
 
 def row_losses(
@@ -16,8 +17,8 @@ def row_losses(
 ) -> list[tuple[float, int]]:
     """Summed negative log-likelihood in nats, and trained tokens, of each row.
 
-    Rows are sorted by length and padded on the right; logits are computed only where a label is, so memory stays
-    small whatever the vocabulary.
+    Rows are sorted by length and padded on the right. Logits are computed only at positions where some row of the
+    pass has a label, and a pass holds fewer tokens the larger the vocabulary is, so memory stays small.
 
     Args:
         model: a causal LM (with or without an adapter), left in the mode it was in.
@@ -27,6 +28,8 @@ def row_losses(
     """
     import torch
 
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    pass_tokens = max(1, min(pass_tokens, _MAX_LOGITS // vocabulary))
     order = sorted(range(len(rows)), key=lambda k: len(rows[k][0]))
     results: list[tuple[float, int]] = [(0.0, 0)] * len(rows)
     was_training = model.training
@@ -62,14 +65,26 @@ def _score(rows: Sequence[tuple[Sequence[int], Sequence[int]]], model: Any, devi
         input_ids[k, : len(ids)] = torch.tensor(ids)
         labels[k, : len(ids)] = torch.tensor(row_labels)
         mask[k, : len(ids)] = 1
-    logits = model(input_ids=input_ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
     targets = labels[:, 1:].to(device)  # (rows, tokens - 1)
     wanted = targets != IGNORED
-    # Only the counted positions are turned into probabilities, in float32.
-    nats = torch.nn.functional.cross_entropy(logits[:, :-1][wanted].float(), targets[wanted], reduction="none")
+    kept = wanted.any(dim=0).nonzero().flatten()  # positions whose next token is counted in some row
+    words = {"logits_to_keep": kept} if _keeps_logits(model) else {}
+    logits = model(input_ids=input_ids.to(device), attention_mask=mask.to(device), use_cache=False, **words).logits
+    if not words:
+        logits = logits[:, kept]
+    targets, wanted = targets[:, kept], wanted[:, kept]
+    nats = torch.nn.functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")
     row_of = torch.arange(len(rows), device=device)[:, None].expand_as(targets)[wanted]
     sums = torch.zeros(len(rows), dtype=torch.float64, device=device).index_add_(0, row_of, nats.double())
     return list(zip(sums.tolist(), wanted.sum(dim=1).tolist()))
+
+
+def _keeps_logits(model: Any) -> bool:
+    """Whether the model can be asked for the logits of some positions only."""
+    import inspect
+
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(inner.forward).parameters
 
 
 def mean_loss(losses: Sequence[tuple[float, int]]) -> float:

@@ -129,15 +129,18 @@ def _is_of(checkpoint: Checkpoint, run_id: str) -> bool:
     return False
 
 
-def rotate(folder: Path, run_id: str, newest_step: int, keep: int = KEEP) -> None:
-    """Discard all but the `keep` newest checkpoints of a run, by step; strangers are neither counted nor touched.
-
-    Steps beyond `newest_step`, which was just saved, are of a past that a resumption refused: they go first.
-    """
+def rotate(folder: Path, run_id: str, keep: int = KEEP) -> None:
+    """Discard all but the `keep` newest checkpoints of a run, by step; strangers are neither counted nor touched."""
     own = [checkpoint for checkpoint in checkpoints(folder) if _is_of(checkpoint, run_id)]
-    beyond = [checkpoint for checkpoint in own if checkpoint.step > newest_step]
-    for checkpoint in beyond + own[len(beyond) + keep :]:
+    for checkpoint in own[keep:]:
         _discard(checkpoint.path)
+
+
+def discard_beyond(folder: Path, run_id: str, step: int) -> None:
+    """Discard a run's checkpoints after `step`: a resumption that starts there has found them damaged."""
+    for checkpoint in checkpoints(folder):
+        if checkpoint.step > step and _is_of(checkpoint, run_id):
+            _discard(checkpoint.path)
 
 
 def clean(folder: Path) -> None:
@@ -225,10 +228,13 @@ def disk_errors(folder: Path, name: str = "the checkpoint") -> Iterator[None]:
 
 
 def _is_disk_error(error: BaseException) -> bool:
-    """Whether an error of a save is the disk's: an OSError, or what torch and safetensors make of one."""
+    """Whether an error of a save is the disk's: an OSError, or what torch, safetensors or tokenizers make of one."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
     text = str(error)
-    kinds = ("SafetensorError", "RuntimeError")
-    signs = ("unexpected pos", "No space left", "File too large", "os error 28", "os error 27", "PytorchStreamWriter")
+    kinds = ("SafetensorError", "RuntimeError", "Exception")
+    signs = (
+        "unexpected pos", "iostream error", "PytorchStreamWriter",
+        "No space left", "File too large", "os error 28", "os error 27",
+    )  # fmt: skip
     return type(error).__name__ in kinds and any(sign in text for sign in signs)

@@ -78,7 +78,9 @@ class LossGuard:
             self._start = self._loss
         self._steps_above = self._steps_above + 1 if self._loss > 2 * self._start + 1 else 0
         if self._steps_above >= _PATIENCE_STEPS:
-            what = f"the loss rose from {self._start:.3g} to {self._loss:.3g} and stayed there for {_PATIENCE_STEPS} steps"
+            what = (
+                f"the loss rose from {self._start:.3g} to {self._loss:.3g} and stayed there for {_PATIENCE_STEPS} steps"
+            )
             self._stop(what, self._lower_rate())
         self.last_step_loss = self._loss
         self._rows, self._labels, self._loss = [], 0, 0.0

@@ -121,6 +121,7 @@ def train(
     words = sft_config_words(settings, plan, len(rows.train), run.checkpoints_dir)
     trainer = _build_trainer(model, tokenizer, rows, words, run, base_label, guard, progress, stop, on_step, steps)
     if resume is not None:
+        ck.discard_beyond(run.checkpoints_dir, run.manifest["run_id"], resume.step)
         run.drop_metrics_after(resume.step)
         progress.restore(ck.read_manifest(resume)["progress"])
         guard.restore(progress.start_loss)
@@ -213,7 +214,7 @@ def _build_trainer(
                 rewrite_config(source / CONFIG, base_label, None)
                 ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"], progress.facts())
             stop.saved_step = step
-            ck.rotate(run.checkpoints_dir, run.manifest["run_id"], step)
+            ck.rotate(run.checkpoints_dir, run.manifest["run_id"])
 
     class Watcher(TrainerCallback):
         """Guards before each step; metrics, held-out curve and signals after it."""

@@ -35,7 +35,8 @@ def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> d
         "gradient_accumulation_steps": plan.accumulation,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": _SCHEDULES[settings.schedule],
-        "warmup_steps": math.ceil(settings.warmup * steps),
+        # Upstream's first warm-up step has rate 0: rounding down keeps a very short run from learning nothing.
+        "warmup_steps": int(settings.warmup * steps),
         "optim": "adamw_torch",
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
