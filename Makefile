@@ -9,7 +9,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
+PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.10)
 CHROMIUM := $(or $(FINETUNE_CHROMIUM),/usr/bin/chromium)
 
 .PHONY: help
@@ -72,8 +72,7 @@ docs: $(VENV)/.dev ## rewrite the generated pages docs/commands.md and docs/reci
 
 .PHONY: bench
 bench: $(VENV)/.dev ## measure speed and memory (see benchmarks/)
-	@if [ ! -d benchmarks ]; then echo "there is no benchmarks/ yet" >&2; exit 1; fi
-	$(BIN)/python -m benchmarks
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 .PHONY: kill
 kill: $(VENV)/.dev ## kill and resume a run 100 times; the result must not change

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import models, recipe
+from finetune import models, recipe, resources
 from finetune.errors import ModelError, Problem, RunError
 from finetune.render import Renderer
 from finetune.runs import MANIFEST, Run
@@ -56,6 +56,10 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
             raise ModelError(Problem(str(source), "", "does not name its base", fix="add --base MODEL"))
         found = models.find_base(name, config.get("revision"))
         return Source(path.resolve().name, found, path, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+    if not path.exists() and "/" not in str(source) and str(source) != resources.STARTER_ID:
+        # transformers would look for a model of that bare name on the hub.
+        fix = "name a run folder, an adapter folder, a base folder, a hub id like owner/name, or starter"
+        raise ModelError(Problem(str(source), "", "no such run, adapter or base", fix=fix))
     found = models.find_base(str(source), None, path if path.is_dir() else None)
     return Source(found.label, found, None, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
 

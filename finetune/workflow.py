@@ -25,7 +25,7 @@ from finetune.talk import Talk
 
 # Settings that may differ between a run and its resumption: they do not change what is learnt.
 _FREE_KEYS = (
-    "name", "description", "extends", "train.save_every", "train.log_every", "share", "evaluate", "hardware",
+    "name", "description", "train.save_every", "train.log_every", "share", "evaluate", "hardware",
 )  # fmt: skip
 # Paths may differ when run or recipe were moved; the fingerprints tell whether what lies there is the same.
 _FILE_KEYS = ("data.train", "data.held_out", "base.model", "base.chat_template")
@@ -234,6 +234,17 @@ def _same_inputs(current: Run, facts: dict[str, Any]) -> None:
         current.note(f"versions changed on resume, equality to the bit is not promised: {', '.join(changed)}")
 
 
+def _resume_point(current: Run, talk: Talk) -> training.Checkpoint | None:
+    """The checkpoint to go on from, said and recorded; None when nothing was saved yet."""
+    checkpoint = training.find_resumable(current.checkpoints_dir, current.manifest["run_id"], talk.say)
+    talk.say(f"resumed at step {checkpoint.step}" if checkpoint else "nothing was saved yet: starts at step 0")
+    entry = {"at": utc_now(), "step": checkpoint.step if checkpoint else 0}
+    current.update(resumes=[*current.manifest["resumes"], entry])
+    if checkpoint is None:
+        current.metrics_path.unlink(missing_ok=True)
+    return checkpoint
+
+
 def _train(
     loaded: LoadedRecipe,
     current: Run,
@@ -249,15 +260,7 @@ def _train(
 
     if plan.device == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(plan.num_threads)
-    checkpoint = (
-        training.find_resumable(current.checkpoints_dir, current.manifest["run_id"], talk.say) if resume else None
-    )
-    if resume:
-        talk.say(f"resumed at step {checkpoint.step}" if checkpoint else "nothing was saved yet: starts at step 0")
-        entry = {"at": utc_now(), "step": checkpoint.step if checkpoint else 0}
-        current.update(resumes=[*current.manifest["resumes"], entry])
-        if checkpoint is None:
-            current.metrics_path.unlink(missing_ok=True)
+    checkpoint = _resume_point(current, talk) if resume else None
     model = models.load_base(base.source, plan.dtype, plan.attention, plan.device)
     models.check_vocabulary(model, base.tokenizer)
     random.seed(loaded.recipe.train.seed)

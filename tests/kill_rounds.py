@@ -22,13 +22,13 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 for _name, _value in {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}.items():
     os.environ.setdefault(_name, _value)
 
-import tiny
-import training_kit as kit
-import trl.trainer.sft_trainer  # imported here, so that no child has to
+import tiny  # noqa: E402
+import training_kit as kit  # noqa: E402
+import trl.trainer.sft_trainer  # noqa: E402 - imported here, so that no child has to
 
-from finetune import training
-from finetune.runs import Run
-from finetune.training import checkpoints as ck
+from finetune import training  # noqa: E402
+from finetune.runs import Run  # noqa: E402
+from finetune.training import checkpoints as ck  # noqa: E402
 
 _ROWS = kit.ragged_rows(24, 260)
 _WORDS = kit.settings(epochs=1.5, save_every=1)  # 9 steps; the last epoch is a part of one
@@ -89,7 +89,7 @@ def rounds(num: int, seed: int, folder: Path, tell: Any = lambda line: None) -> 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

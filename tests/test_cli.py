@@ -165,7 +165,9 @@ def test_the_text_of_a_row_never_reaches_an_error(command: str, text: str, place
 
 def test_ten_thousand_rows_are_checked_in_seconds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = ["question,answer"]
-    lines += [f"What is rule {k} of the house?,Rule {k} says: close door {k % 97} before {k % 24}:00." for k in range(10_000)]
+    lines += [
+        f"What is rule {k} of the house?,Rule {k} says: close door {k % 97} before {k % 24}:00." for k in range(10_000)
+    ]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "recipe.yaml").write_text("recipe: 1\nbase: {model: starter}\ndata: {train: rows.csv}\n")
     ended = finetune("check", "recipe.yaml", "--json", cwd=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -148,10 +149,8 @@ def _sweep(run: Run, base: Path, at_step: int) -> dict[str, Any]:
     class _Done(Exception):
         pass
 
-    try:
+    with contextlib.suppress(_Done):
         kit.train(run, base, _ROWS, on_step=on_step)
-    except _Done:
-        pass
     return {"steps": [found for found, _ in outcomes], "left": [bool(left) for _, left in outcomes]}
 
 
@@ -181,6 +180,15 @@ def test_fault_107_what_a_kill_left_is_never_taken_and_goes(run: Run, base: Path
     else:
         shutil.copytree(newest, run.checkpoints_dir / ".staging-99" / "checkpoint-5")
     assert _find(run) == ((3 if point == "trash" else 4), [])
+    assert _finish(run, base) == whole[1]
+    assert kit.leftovers(run.checkpoints_dir) == []
+
+
+def test_fault_107_what_a_kill_in_the_last_save_left_goes_too(tmp_path: Path, base: Path, whole: Any) -> None:
+    """All steps are done, so no further save would remove it."""
+    shutil.copytree(whole[0].path, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    shutil.copytree(run.checkpoints_dir / "step-000007", run.checkpoints_dir / ".trash-step-000006-1")
     assert _finish(run, base) == whole[1]
     assert kit.leftovers(run.checkpoints_dir) == []
 

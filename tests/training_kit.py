@@ -151,7 +151,7 @@ def fork(work: Callable[[], Any], answer: Path) -> int:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        sys.stdout = sys.stderr = open(os.devnull, "w")
+        sys.stdout = sys.stderr = os.fdopen(quiet, "w")
         value = work()
         answer.write_text(json.dumps({"value": value}))
         code = 0

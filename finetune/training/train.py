@@ -120,10 +120,9 @@ def train(
     progress = Progress()
     words = sft_config_words(settings, plan, len(rows.train), run.checkpoints_dir)
     trainer = _build_trainer(model, tokenizer, rows, words, run, base_label, guard, progress, stop, on_step, steps)
+    ck.clean(run.checkpoints_dir)  # here too: a resumption that finds all steps done saves nothing
     if resume is not None:
-        ck.discard_beyond(run.checkpoints_dir, run.manifest["run_id"], resume.step)
-        run.drop_metrics_after(resume.step)
-        progress.restore(ck.read_manifest(resume)["progress"])
+        _go_on_from(resume, run, progress)
         guard.restore(progress.start_loss)
         stop.saved_step = resume.step
     _reset_peak_memory(plan.device)
@@ -151,6 +150,13 @@ def train(
     )
 
 
+def _go_on_from(resume: ck.Checkpoint, run: Run, progress: Progress) -> None:
+    """Forget what the run did after this checkpoint, and go on counting from there."""
+    ck.discard_beyond(run.checkpoints_dir, run.manifest["run_id"], resume.step)
+    run.drop_metrics_after(resume.step)
+    progress.restore(ck.read_manifest(resume)["progress"])
+
+
 def _build_trainer(
     model: Any,
     tokenizer: Any,
@@ -168,8 +174,8 @@ def _build_trainer(
     import torch
     from datasets import Dataset, disable_progress_bars
     from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
     from finetune.models.adapters import CONFIG, rewrite_config
 
