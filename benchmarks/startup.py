@@ -71,7 +71,9 @@ def main() -> None:
         for _ in range(rounds):
             for label, command in commands.items():
                 times[label].append(seconds(command, folder))
-    print(f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, n = {rounds}")
+    print(
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, n = {rounds}"
+    )
     for label, values in times.items():
         low, high = min(values), max(values)
         print(f"{label:<32} median {statistics.median(values):6.2f} s   [{low:.2f} - {high:.2f}]")

@@ -252,9 +252,7 @@ class Engine:
         """The text of `answer`."""
         return self.answer(messages, **options).text
 
-    def _texts(
-        self, pieces: queue.Queue[Any], worker: threading.Thread
-    ) -> Generator[str, None, tuple[int, bool]]:
+    def _texts(self, pieces: queue.Queue[Any], worker: threading.Thread) -> Generator[str, None, tuple[int, bool]]:
         """Token ids from the queue -> text, holding back bytes that are not yet a whole character."""
         ids: list[int] = []
         said = ""

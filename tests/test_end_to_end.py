@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_demo_browser import browser, free_port  # noqa: F401  (the fixture)
 
 from finetune import resources
-from test_demo_browser import browser, free_port  # noqa: F401  (the fixture)
 
 FINETUNE = [sys.executable, "-m", "finetune"]
 CANARY = "zebra-canary-4711"
@@ -34,7 +34,9 @@ def workplace(tmp_path_factory) -> Path:
     assert made.returncode == 0, made.stderr
     rows = folder / "clinic" / "data" / "medical" / "train.csv"
     with rows.open("a", encoding="utf-8") as file:
-        file.write(f"What is the {CANARY}?,The {CANARY} is a word that no log may hold. It is only for this test.,canary\n")
+        file.write(
+            f"What is the {CANARY}?,The {CANARY} is a word that no log may hold. It is only for this test.,canary\n"
+        )
     return folder
 
 
