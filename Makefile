@@ -72,7 +72,7 @@ docs: $(VENV)/.dev ## rewrite the generated pages docs/commands.md and docs/reci
 
 .PHONY: bench
 bench: $(VENV)/.dev ## measure speed and memory (see benchmarks/)
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	$(BIN)/python -m benchmarks
 
 .PHONY: kill
 kill: $(VENV)/.dev ## kill and resume a run 100 times; the result must not change

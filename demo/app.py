@@ -127,7 +127,7 @@ def launch(
         The served gradio page: `.local_url`, `.close()`.
 
     Raises:
-        SurroundingsError: the host needs `auth`, or the port is taken.
+        SurroundingsError: the host needs `auth` or is unknown, or the port is taken.
         FinetuneError: a source cannot be opened.
     """
     server.check_host(host, auth, public)
@@ -136,6 +136,9 @@ def launch(
     from finetune.generation import Engine  # brings torch, so only when a model is to be opened
 
     engines = [Engine.open(source, base=base) for source in sources]
+    for engine in engines:
+        for line in engine.notes:
+            print(f"{engine.title}: {line}", file=sys.stderr)
     return serve(engines, host=host, port=port, open_browser=open_browser, block=block, auth=auth, public=public)
 
 

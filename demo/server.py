@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hmac
 import ipaddress
 import os
@@ -28,12 +30,15 @@ def is_loopback(host: str) -> bool:
 
 
 def check_host(host: str, auth: tuple[str, str] | None, public: bool) -> None:
-    """Raises SurroundingsError when others could reach the page and nothing asks who they are."""
+    """Raises SurroundingsError when `host` is unknown, or lets others in without asking who they are."""
     if auth is not None and not all(part.strip() for part in auth):
         raise SurroundingsError(
             Problem("", "auth", "the user name or the password is empty", fix="give both, as NAME and PASSWORD")
         )
-    if is_loopback(host) or auth or public:
+    if is_loopback(host):
+        return
+    _check_known(host)
+    if auth or public:
         return
     raise SurroundingsError(
         Problem(
@@ -41,9 +46,22 @@ def check_host(host: str, auth: tuple[str, str] | None, public: bool) -> None:
             "host",
             "others on the network could reach this page without a password",
             got=host,
-            fix="leave the host at 127.0.0.1, or give a user name and password (auth)",
+            fix="keep 127.0.0.1 and come in by an SSH tunnel (ssh -L 7860:127.0.0.1:7860 THIS_MACHINE), or call "
+            "launch(..., host=HOST, auth=(NAME, PASSWORD)) of demo/app.py from a program of your own",
         )
     )
+
+
+def _check_known(host: str) -> None:
+    """Raises SurroundingsError when `host` is a name that has no address."""
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host.strip("[]"))
+        return
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError) as error:  # UnicodeError: what cannot be a host name at all
+        what, fix = "no address is known for this host name", "check its spelling, or keep 127.0.0.1"
+        raise SurroundingsError(Problem("", "host", what, host, fix)) from error
 
 
 def check_port(host: str, port: int) -> None:
@@ -54,6 +72,9 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host.strip("[]"), port))
         except (OSError, OverflowError) as error:
+            if getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+                what, fix = "is not an address of this machine", "name one of its own, or keep 127.0.0.1"
+                raise SurroundingsError(Problem("", "host", what, host, fix)) from error
             raise SurroundingsError(
                 Problem(
                     "",

@@ -49,6 +49,9 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
     path = Path(source)
     if (path / MANIFEST).is_file():
         return _from_run(Run.open(path), base)
+    if path.name == "adapter" and (path.parent / MANIFEST).is_file():
+        # Its run knows the template and the system prompt it was trained with.
+        return _from_run(Run.open(path.parent), base)
     if (path / "adapter_config.json").is_file():
         config = models.check_adapter(path)
         name = base or config.get("base_model_name_or_path")
@@ -67,9 +70,14 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
 def _from_run(run: Run, base: str | None) -> Source:
     if not (run.adapter_dir / "adapter_config.json").is_file():
         status = run.manifest.get("status")
-        fix = "let `finetune run --resume` finish it" if status in ("interrupted", "running") else "start a new run"
+        fix = (
+            "let `finetune run --resume` finish it"
+            if status in ("interrupted", "running", "failed")
+            else "start a new run"
+        )
         raise RunError(Problem(str(run.path), "", "has no adapter yet", str(status), fix))
-    loaded = recipe.load(run.resolved_path, allow_outside=True)
+    # The rows may be gone or elsewhere by now; to talk, they are not needed.
+    loaded = recipe.load(run.resolved_path, allow_outside=True, must_exist=False)
     words = loaded.recipe
     folder = None if base else loaded.path_of("base.model", words.base.model)
     template = words.base.chat_template
@@ -78,7 +86,7 @@ def _from_run(run: Run, base: str | None) -> Source:
         base=models.find_base(base or words.base.model, None if base else words.base.revision, folder),
         adapter_dir=run.adapter_dir,
         system_prompt=words.data.system_prompt,
-        questions=tuple(question["question"] for question in read_questions(loaded)),
+        questions=_example_questions(loaded),
         chat_template=template,
         template_file=loaded.path_of("base.chat_template", template),
         max_new_tokens=words.evaluate.max_new_tokens,
@@ -86,11 +94,19 @@ def _from_run(run: Run, base: str | None) -> Source:
     )
 
 
+def _example_questions(loaded: Any) -> tuple[str, ...]:
+    """The recipe's questions, as examples for the page; none when their file is gone."""
+    name = loaded.recipe.evaluate.questions
+    if name is None or not loaded.path_of("evaluate.questions", name).is_file():
+        return ()
+    return tuple(question["question"] for question in read_questions(loaded))
+
+
 def read_questions(loaded: Any) -> list[dict[str, str]]:
     """The recipe's evaluate.questions: JSON lines with "question" and, if known, "reference".
 
     Raises:
-        ModelError: never; a file that cannot be read as asked is a DataError with its line.
+        DataError: the file cannot be read, or a line is no question; each with its line.
     """
     import json
 
@@ -147,6 +163,7 @@ class Engine:
         context_tokens: how many tokens the base can look at.
         questions: example questions of the recipe.
         notes: what was chosen on loading, one line each.
+        num_forgotten: exchanges that the last prompt had to leave out to make room for the answer.
     """
 
     def __init__(self, source: Source, device: str | None = None):
@@ -168,6 +185,7 @@ class Engine:
         self.context_tokens = models.context_tokens(self.model.config) or _DEFAULT_CONTEXT_TOKENS
         if source.adapter_dir is not None:
             self.model = models.load_adapter(self.model, source.adapter_dir).to(self.device)
+        self.num_forgotten = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -190,6 +208,7 @@ class Engine:
         """
         turns = self.with_system(messages)
         head = 1 if turns and turns[0]["role"] == "system" else 0
+        self.num_forgotten = 0
         while True:
             ids = self.renderer.prompt(turns)
             if len(ids) + max_new_tokens <= self.context_tokens:
@@ -199,6 +218,7 @@ class Engine:
                 what = f"the question takes {len(ids)} tokens; {room} fit beside an answer of {max_new_tokens}"
                 raise ModelError(Problem("", "", what, fix="ask shorter, or allow a shorter answer"))
             del turns[head : head + 2]
+            self.num_forgotten += 1
 
     def stream(
         self,

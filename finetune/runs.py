@@ -41,12 +41,13 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
+def sha256_of(*paths: Path) -> str:
+    """Hex SHA-256 of a file's bytes; of several files, of their bytes one after the other."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -212,6 +213,13 @@ class Run:
         assert not unknown, f"manifest keys are frozen; unknown: {unknown}"
         self.manifest.update(fields)
         write_json(self.path / MANIFEST, self.manifest)
+
+    def remove_unstarted(self) -> None:
+        """Take away a folder in which nothing was done: only files that `create` and `locked` made, then the folder."""
+        for name in ("recipe.yaml", "recipe.resolved.yaml", MANIFEST, ".lock", ".lock-holder.json"):
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()  # only when it is empty
 
     def note(self, line: str) -> None:
         """Record a choice made for the user, one plain sentence, once."""

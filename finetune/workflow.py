@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from finetune.errors import (
     StoppedError,
     SurroundingsError,
 )
+from finetune.generation import read_questions
 from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
@@ -51,31 +54,68 @@ def run(
         talk: is told what happens.
 
     Returns:
-        The finished run.
+        The finished run. Whether evaluate.gate lets it pass, `check_gate` tells.
 
     Raises:
         FinetuneError: see finetune.errors; its exit_code is the command's.
     """
     talk = talk or Talk()
     stop = training.StopRequest()
+    current = None
     with stop.listening():
-        talk.stage("check")
-        loaded = recipe.load(name, overrides, allow_outside=allow_outside)
-        for note in loaded.notes:
-            talk.say(note)
-        current = _open_run(loaded, Path(output) if output else None, resume)
+        try:
+            talk.stage("check")
+            loaded = recipe.load(name, overrides, allow_outside=allow_outside)
+            for note in loaded.notes:
+                talk.say(note)
+            current = _open_run(loaded, Path(output) if output else None, resume)
+            stop.advice = _how_to_resume(name, current, overrides, allow_outside)
+            talk.say(f"run folder: {current.path}")
+            _guarded(loaded, current, resume, stop, talk)
+        except training.StopNow:
+            error = stop.error()
+            if current is not None and current.manifest["status"] == "running":
+                _end(current, "interrupted", error.exit_code)
+            raise error from None
+    return current
+
+
+def _how_to_resume(name: str | Path, current: Run, overrides: Sequence[str], allow_outside: bool) -> str:
+    """The whole command that goes on with a run."""
+    words = ["finetune", "run", str(name), "--resume", "--output", str(current.path)]
+    for override in overrides:
+        words += ["--set", override]
+    return "go on with: " + shlex.join(words + ["--allow-outside"] * allow_outside)
+
+
+def _guarded(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
+    """Carry out under the run's lock; however it ends, the manifest says so.
+
+    A run that a mistake of the user's ends before anything was learnt leaves no folder behind, so that the same
+    command works once the mistake is mended.
+    """
+    nothing_done = False
+    try:
         with current.locked():
+            if resume and current.manifest["status"] == "running":
+                line = "the process before this one ended without a word: killed, or out of memory, or a power cut"
+                talk.say(line)
+                current.note(line)
             try:
                 _carry_out(loaded, current, resume, stop, talk)
             except FinetuneError as error:
                 stopped = isinstance(error, (StoppedError, CancelledError))
                 _end(current, "interrupted" if stopped else "failed", error.exit_code)
+                nothing_done = not resume and not stopped and current.manifest["data"] is None
+                raise
+            except training.StopNow:
                 raise
             except BaseException:
                 _end(current, "failed", 1)
                 raise
-    _gate(loaded, current)
-    return current
+    finally:
+        if nothing_done:
+            current.remove_unstarted()
 
 
 def _end(current: Run, status: str, exit_code: int) -> None:
@@ -133,6 +173,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     if not resume:
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
     splits = data.load(loaded)
+    read_questions(loaded)  # evaluation needs them; a mistake in them is found now
     notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
     base = prepare.open_base(loaded)
     rendered = [
@@ -142,7 +183,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
     facts = _facts(loaded, splits, base)
     if resume:
-        _same_inputs(current, facts)
+        _same_inputs(current, facts, talk)
         # Paths and free settings may be others now; the evaluation reads them from here.
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
     for line in notes:
@@ -166,8 +207,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     talk.stage("train")
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
     talk.stage("evaluate")
-    evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
-    current.update(status="finished", exit_code=0, ended_at=utc_now())
+    _evaluate(current, loaded, talk)
 
 
 def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
@@ -209,7 +249,7 @@ def _sha256(text: str | None) -> str | None:
     return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
-def _same_inputs(current: Run, facts: dict[str, Any]) -> None:
+def _same_inputs(current: Run, facts: dict[str, Any], talk: Talk) -> None:
     """See that data, template and base are what the run began with; versions may differ and are noted."""
     pairs = (
         ("data", "fingerprint", "the data files were changed since the run began"),
@@ -231,7 +271,9 @@ def _same_inputs(current: Run, facts: dict[str, Any]) -> None:
     now, then = environment_facts()["versions"], current.manifest["environment"]["versions"]
     changed = [f"{name} {then.get(name)} -> {now[name]}" for name in now if then.get(name) != now[name]]
     if changed:
-        current.note(f"versions changed on resume, equality to the bit is not promised: {', '.join(changed)}")
+        line = f"versions changed on resume, equality to the bit is not promised: {', '.join(changed)}"
+        talk.say(line)
+        current.note(line)
 
 
 def _resume_point(current: Run, talk: Talk) -> training.Checkpoint | None:
@@ -303,27 +345,40 @@ def _train(
     )
 
 
-def _gate(loaded: LoadedRecipe, current: Run) -> None:
+def _evaluate(current: Run, loaded: LoadedRecipe, talk: Talk) -> dict[str, Any]:
+    """Evaluate, and write "finished" last, with the exit code that the gate gives."""
+    result = evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
+    passed = loaded.recipe.evaluate.gate == "none" or result["verdict"]["better_than_base"] is True
+    exit_code = 0 if passed else IntegrityError.exit_code
+    current.update(status="finished", exit_code=exit_code, ended_at=utc_now())
+    return result
+
+
+def check_gate(current: Run) -> None:
     """With evaluate.gate: better_than_base, an adapter that is not better ends the command with exit code 3.
 
     Raises:
         IntegrityError: the gate said no; the run itself is complete and kept.
     """
-    if loaded.recipe.evaluate.gate != "better_than_base":
+    if current.manifest["exit_code"] != IntegrityError.exit_code:
         return
-    import json
-
     verdict = json.loads(current.evaluation_path.read_bytes())["verdict"]
-    if verdict["better_than_base"] is not True:
-        problem = Problem(
-            str(current.path), "evaluate.gate", verdict["why"], fix="look at report.html in the run folder"
-        )
-        raise IntegrityError(problem)
+    fix = "look at report.html in the run folder"
+    raise IntegrityError(Problem(str(current.path), "evaluate.gate", verdict["why"], fix=fix))
 
 
-def evaluate_again(path: str | Path, talk: Talk | None = None) -> dict[str, Any]:
-    """Evaluate a run anew and rewrite its report."""
+def evaluate_again(path: str | Path, talk: Talk | None = None) -> Run:
+    """Evaluate a run anew and rewrite its report; a run whose evaluation had failed is finished by it.
+
+    Raises:
+        RunError: it is no run, or its training has not ended.
+    """
     talk = talk or Talk()
     current = Run.open(path)
+    if current.manifest["training"] is None:
+        fix = "let `finetune run --resume` finish it"
+        raise RunError(Problem(str(path), "", "has not been trained to the end", current.manifest["status"], fix))
+    loaded = recipe.load(current.resolved_path, allow_outside=True, must_exist=False)
     with current.locked():
-        return evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
+        _evaluate(current, loaded, talk)
+    return current

@@ -118,6 +118,28 @@ def test_check_as_json_is_one_value_on_stdout(rows: Path) -> None:
     assert str(rows) not in ended.out
 
 
+@pytest.mark.parametrize(
+    ("overlong", "says"), [("drop", "left out"), ("error", "will stop"), ("trim_history", "oldest exchanges")]
+)
+def test_check_warns_of_texts_beyond_the_limit(overlong: str, says: str, rows: Path) -> None:
+    path = rows / "rows.csv"
+    path.write_text(path.read_text() + "".join(f"long {k}?,{CANARY} {'so on ' * 30}\n" for k in range(8)))
+    words = ("check", "recipe.yaml", "--set", "data.max_length=32", "--set", f"data.overlong={overlong}")
+    ended = finetune(*words, cwd=rows)
+    assert ended.code == 0
+    (line,) = (line for line in ended.out.splitlines() if line.startswith("warning   ") and "max_length" in line)
+    report = json.loads(finetune(*words, "--json", cwd=rows).out)
+    number = report["texts"]["num_over_max_length"]
+    assert 1 <= number <= 8
+    assert f"{number} of {report['num_train']} training rows are longer than data.max_length (32 tokens)" in line
+    assert "before the template's own tokens" in line and says in line
+    assert line.removeprefix("warning   ") in report["warnings"]
+    assert CANARY not in ended.out
+    unchosen = finetune("check", "recipe.yaml", "--set", "data.max_length=32", cwd=rows)
+    assert "the run will stop there, unless data.overlong is set" in unchosen.out
+    assert "longer than" not in finetune("check", "recipe.yaml", cwd=rows).out
+
+
 @pytest.mark.parametrize("command", ["check", "run", "preview"])
 def test_six_faults_are_six_lines(command: str, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (rows / "recipe.yaml").write_text(WRONG)

@@ -36,6 +36,31 @@ def test_new_takes_quickstart_when_nothing_is_named(tmp_path: Path) -> None:
     assert "\nname: b\n" in (tmp_path / "a" / "b" / "recipe.yaml").read_text()
 
 
+@pytest.mark.parametrize("name", ["2024", "null", "true", "1e5", "0x1F", "1.5", "inf"])
+def test_new_keeps_a_name_that_is_no_text_in_yaml(name: str, tmp_path: Path) -> None:
+    assert finetune("new", name, cwd=tmp_path).code == 0
+    ended = finetune("check", f"{name}/recipe.yaml", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"recipe    {name}: ")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_links_of_a_copy_lead_into_the_copy_or_are_words(name: str, tmp_path: Path) -> None:
+    assert finetune("new", "mine", "--from", name, cwd=tmp_path).code == 0
+    links = re.compile(r"\[([^\]]*)\]\(([^)]+)\)")
+    pages = list((tmp_path / "mine").rglob("*.md"))
+    assert pages
+    for page in pages:
+        for _, goal in links.findall(page.read_text(encoding="utf-8")):
+            assert goal.startswith("https://") or (page.parent / goal).exists(), f"{page.name}: {goal}"
+    shipped = (resources.shipped("recipes") / name / "README.md").read_text(encoding="utf-8")
+    copied = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
+    assert links.sub(r"\1", copied) == links.sub(r"\1", shipped), "every word is kept"
+    if "](../../data_templates/medical/README.md)" in shipped:
+        assert "](data/medical/README.md)" in copied
+    assert set(re.findall(r"https://[^)]*", copied)) == set(re.findall(r"https://[^)]*", shipped))
+
+
 @pytest.mark.parametrize("name", ["诊所", ".hidden", "with space", "x" * 100])
 def test_new_gives_a_name_that_a_recipe_may_have(name: str, tmp_path: Path) -> None:
     assert finetune("new", name, cwd=tmp_path).code == 0

@@ -135,8 +135,47 @@ def test_a_gate_that_says_no_ends_with_3(run_folder, workplace):
     gated = finetune("run", "clinic", "--output", "runs/gated", "--set", "train.epochs=4", *sets, cwd=workplace)
     assert gated.returncode == 3, gated.stderr
     assert "runs/gated: evaluate.gate: the adapter is worse than base" in gated.stderr
+    assert "verdict       the adapter is worse than base" in gated.stdout and "Question" in gated.stdout
     manifest = json.loads((workplace / "runs" / "gated" / "manifest.json").read_bytes())
-    assert manifest["status"] == "finished" and (workplace / "runs" / "gated" / "report.html").is_file()
+    assert (manifest["status"], manifest["exit_code"]) == ("finished", 3) and (workplace / "runs" / "gated" / "report.html").is_file()
+
+
+def test_a_mistake_leaves_no_folder_and_questions_are_read_first(workplace):
+    (workplace / "q.jsonl").write_text('{"q": 1}\n', encoding="utf-8")
+    words = ["--set", "evaluate.questions=q.jsonl"]
+    said = 'error: q.jsonl:1: question: is not a question. Fix: write one {"question": "..."} a line\n'
+    for command in (["check", "clinic"], ["run", "clinic", "--output", "runs/wrong"]):
+        done = finetune(*command, *words, cwd=workplace)
+        assert done.returncode == 2 and done.stderr.endswith(said)
+    assert not (workplace / "runs" / "wrong").exists()
+
+
+def test_a_signal_before_training_leaves_a_run_that_goes_on(workplace):
+    """SIGTERM while rows are rendered or weights are loaded is not somebody else's error."""
+    process = subprocess.Popen(
+        [*FINETUNE, "run", "clinic", "--output", "runs/early", *[w for s in SETTINGS for w in ("--set", s)]],
+        cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "run folder" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 75
+    rest = process.stderr.read()
+    assert "stopped by SIGTERM; nothing was saved yet. Fix: go on with: finetune run clinic --resume --output" in rest
+    manifest = json.loads((workplace / "runs" / "early" / "manifest.json").read_bytes())
+    assert (manifest["status"], manifest["exit_code"]) == ("interrupted", 75)
+
+
+def test_a_run_can_be_talked_to_when_it_moved_and_its_rows_are_gone(run_folder, workplace, tmp_path):
+    import shutil
+
+    moved = tmp_path / "deep" / "er" / "run"
+    shutil.copytree(run_folder, moved)
+    for source in (moved, moved / "adapter"):
+        done = finetune("chat", str(source), "--question", "hello", "--max-new-tokens", "8", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")

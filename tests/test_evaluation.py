@@ -213,6 +213,22 @@ def test_verdict(gain, num_rows, better, says):
     assert says in result["why"]
 
 
+@pytest.mark.parametrize(
+    ("share", "better"), [(-0.02, True), (0.02, False), (-0.004, None), (0.004, None), (-1e-9, None)]
+)
+def test_a_sure_but_tiny_change_is_no_verdict(share, better):
+    """Every row moves the same way, so the interval is far from zero as it is narrow; the size must count too."""
+    base = [(10.0 + k % 3, 5) for k in range(40)]
+    adapter = [(nats * (1 + share), count) for nats, count in base]
+    held_out = comparison.compare(base, adapter, [None] * 40, 0)
+    assert held_out["difference"]["low"] * held_out["difference"]["high"] > 0
+    result = comparison.verdict(held_out)
+    assert result["better_than_base"] is better
+    if better is None:
+        assert "hardly different on 40 rows" in result["why"]
+        assert f"changed by {100 * share:+.2f} %, below 0.5 %" in result["why"]
+
+
 def test_losses_that_are_no_numbers_are_refused():
     with pytest.raises(IntegrityError, match="adapter"):
         comparison.compare([(1.0, 1)], [(math.nan, 1)], [None], 0)

@@ -136,7 +136,9 @@ def test_a_bare_run_has_a_page_too(tmp_path: Path):
     assert not Page(page).open
 
 
-@pytest.mark.parametrize(("gain", "kind", "words"), [(2.0, "worse", "Worse than its base"), (0.0, "open", "Not told")])
+@pytest.mark.parametrize(
+    ("gain", "kind", "words"), [(2.0, "worse", "Worse than its base"), (0.0, "open", "Not clearly different")]
+)
 def test_the_verdict_is_in_words(tmp_path: Path, gain: float, kind: str, words: str):
     page = write_report(make_run(tmp_path, gain)).read_text(encoding="utf-8")
     assert f'class="verdict {kind}"' in page and words in page

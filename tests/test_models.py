@@ -263,6 +263,20 @@ def test_facts_of_a_base_name_no_place_on_this_machine(tiny_base: Path) -> None:
     assert str(tiny_base.parent) not in json.dumps(facts)
 
 
+def test_the_weights_of_a_base_in_parts_are_hashed_as_one(copy: Path) -> None:
+    import hashlib
+    import shutil
+
+    from finetune.runs import sha256_of
+
+    shutil.copy(copy / WEIGHTS, copy / "model-2.safetensors")
+    parts = sorted(copy.glob("*.safetensors"))
+    found = source(copy)
+    expected = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    assert len(parts) == 2
+    assert models.base_facts(found, models.load_config(found))["weights_sha256"] == sha256_of(*parts) == expected
+
+
 def test_fault_78_context_tokens_of_a_base(copy: Path, tiny_base: Path) -> None:
     assert models.context_tokens(models.load_config(source(tiny_base))) == 128
     edit_config(copy, max_position_embeddings=77)

@@ -160,8 +160,59 @@ def test_fault_94_no_held_out_row_left(home: Path) -> None:
         prepare.check_rendered(train, prepare.render_split(base, [_LONG], "drop"), base)
 
 
-def test_long_lists_of_places_are_shortened(home: Path) -> None:
+def _many(num_short: int, num_long: int, num_tokens: int = 250) -> prepare.RenderedSplit:
+    """A training split with that many rows, and that many left out."""
+    places = [f"rows.csv:{k + 2}" for k in range(num_long)]
+    return prepare.RenderedSplit(
+        rows=[_row(50 + k % 20, 5) for k in range(num_short)], overlong=places, overlong_tokens=[num_tokens] * num_long
+    )
+
+
+@pytest.mark.parametrize(("num_short", "num_long"), [(1_000, 10), (16_000, 160), (97, 3), (4, 3)])
+def test_a_few_rows_too_long_are_left_out_unasked(home: Path, num_short: int, num_long: int) -> None:
+    """Up to 1 % of the rows, or three of them."""
     base = _open(home)
+    notes = prepare.check_rendered(_many(num_short, num_long), _many(5, 0), base)
+    assert notes[0].startswith(f"{num_long} training rows left out")
+
+
+@pytest.mark.parametrize(("num_short", "num_long"), [(985, 15), (96, 4), (300, 200)])
+def test_many_rows_are_left_out_only_where_the_recipe_says_so(home: Path, num_short: int, num_long: int) -> None:
+    train = _many(num_short, num_long)
+    with pytest.raises(DataError) as caught:
+        prepare.check_rendered(train, _many(5, 0), _open(home))
+    text = str(caught.value)
+    assert f"{num_long} of {num_short + num_long} training rows" in text
+    assert "rows.csv:2, rows.csv:3, rows.csv:4, ..." in text
+    assert "250 tokens would keep 99 %" in text and "set data.max_length: 250" in text and "data.overlong: drop" in text
+    assert caught.value.exit_code == 2
+    chosen = _open(home, "data.overlong=drop")
+    assert chosen.overlong_chosen
+    assert prepare.check_rendered(train, _many(5, 0), chosen)
+
+
+def test_the_length_that_is_named_keeps_99_percent_and_no_more_than_needed(home: Path) -> None:
+    train = _many(195, 5)
+    train.overlong_tokens = [210, 220, 230, 240, 250]
+    with pytest.raises(DataError, match=r"data\.max_length: 230,"):  # 2 of 200 rows are longer
+        prepare.check_rendered(train, _many(5, 0), _open(home))
+
+
+def test_a_length_that_the_base_does_not_have_is_not_advised(home: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare.check_rendered(_many(90, 10, num_tokens=400), _many(5, 0), _open(home))
+    assert "set data.max_length" not in str(caught.value)
+    assert "this base can look at 256 tokens only" in str(caught.value)
+
+
+def test_a_base_opened_by_hand_has_made_the_choice(home: Path) -> None:
+    base = _open(home)
+    assert not base.overlong_chosen
+    assert prepare.OpenedBase(base.source, base.config, base.tokenizer, base.renderer, 200, []).overlong_chosen
+
+
+def test_long_lists_of_places_are_shortened(home: Path) -> None:
+    base = _open(home, "data.overlong=drop")
     rows = [_SHORT] * 5 + [_talk(number, "hi", "x" * 300) for number in range(10, 15)]
     notes = prepare.check_rendered(
         prepare.render_split(base, rows, "drop"), prepare.render_split(base, [_SHORT], "drop"), base
@@ -194,7 +245,8 @@ def _row(num_tokens: int, num_trained: int) -> Rendered:
 
 
 def test_summary_of_lengths() -> None:
-    split = prepare.RenderedSplit(rows=[_row(n, 2) for n in (30, 10, 20, 40)], overlong=["a:1"], num_trimmed=3)
+    rows = [_row(n, 2) for n in (30, 10, 20, 40)]
+    split = prepare.RenderedSplit(rows=rows, overlong=["a:1"], overlong_tokens=[99], num_trimmed=3)
     assert split.summary() == {
         "num_rows": 4,
         "num_tokens": 100,
@@ -205,6 +257,7 @@ def test_summary_of_lengths() -> None:
         "p99_tokens": 40,
         "longest_tokens": 40,
         "num_overlong_left_out": 1,
+        "overlong_places": ["a:1"],
         "num_trimmed": 3,
         "num_control_texts": 0,
         "length_histogram": {
@@ -212,6 +265,14 @@ def test_summary_of_lengths() -> None:
             "counts": [0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1],
         },
     }
+
+
+def test_the_place_of_every_row_left_out_is_kept_up_to_a_thousand(home: Path) -> None:
+    split = prepare.render_split(_open(home), [_SHORT, *(_talk(k, "hi", "x" * 300) for k in range(3, 9))], "drop")
+    assert split.summary()["overlong_places"] == [f"rows.csv:{k}" for k in range(3, 9)]
+    assert len(split.overlong_tokens) == 6 and min(split.overlong_tokens) > 200
+    many = prepare.RenderedSplit(overlong=[f"rows.csv:{k}" for k in range(1_500)]).summary()
+    assert (len(many["overlong_places"]), many["num_overlong_left_out"]) == (1_000, 1_500)
 
 
 def test_summary_of_nothing() -> None:

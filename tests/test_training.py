@@ -356,28 +356,35 @@ def test_disk_full_while_writing_metrics(tmp_path: Path, tiny_base: Path, rows: 
         kit.train(run, tiny_base, rows)
 
 
-def test_stop_request_outside_the_loop_raises_at_once() -> None:
+def test_stop_request_outside_the_loop_raises_what_no_library_swallows() -> None:
     import signal
 
     from finetune.errors import CancelledError, StoppedError
+    from finetune.training import StopNow
 
-    with pytest.raises(StoppedError, match="nothing was saved"):
-        StopRequest().handle(signal.SIGTERM, None)
-    with pytest.raises(CancelledError):
-        StopRequest().handle(signal.SIGINT, None)
+    assert not issubclass(StopNow, Exception)
+    for number, kind in ((signal.SIGTERM, StoppedError), (signal.SIGINT, CancelledError)):
+        stop = StopRequest()
+        stop.advice = "go on with: finetune run r --resume --output o"
+        with pytest.raises(StopNow):
+            stop.handle(number, None)
+        assert isinstance(stop.error(), kind)
+        assert str(stop.error()).endswith("nothing was saved yet. Fix: go on with: finetune run r --resume --output o")
 
 
 def test_stop_request_in_the_loop_waits_for_the_second_ctrl_c() -> None:
     import signal
 
     from finetune.errors import CancelledError
+    from finetune.training import StopNow
 
     stop = StopRequest()
     stop.in_loop, stop.saved_step = True, 7
     stop.handle(signal.SIGINT, None)
     stop.handle(signal.SIGTERM, None)
-    with pytest.raises(CancelledError, match="step 7 is saved"):
+    with pytest.raises(StopNow):
         stop.handle(signal.SIGINT, None)
+    assert isinstance(stop.error(), CancelledError) and "step 7 is saved" in str(stop.error())
 
 
 def test_handlers_come_back() -> None:

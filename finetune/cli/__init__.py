@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     _recipe(command)
     command.add_argument("--row", type=_at_least_1, metavar="N", help="only training row N (from 1)")
     command.add_argument("--rows", type=_at_least_1, default=3, metavar="N", help="the first N rows (default 3)")
-    command.add_argument("--html", metavar="FILE", help="write a page instead")
+    command.add_argument("--html", metavar="FILE", help="write a page instead; only an earlier one is replaced")
     _json(command)
 
     command = _add(commands, "run", "check, train, evaluate and report")

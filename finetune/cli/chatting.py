@@ -83,4 +83,6 @@ def _answer(engine: Any, who: list[str], messages: list[dict[str, str]], options
             messages.pop()
             return
         print()
+        if engine.num_forgotten:
+            print(f"  (the oldest {engine.num_forgotten} exchanges were left out to make room)", file=sys.stderr)
     messages.append({"role": "assistant", "content": said.strip()})

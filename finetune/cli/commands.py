@@ -53,6 +53,8 @@ def recipes(arguments: argparse.Namespace) -> None:
 
 def new(arguments: argparse.Namespace) -> None:
     """Copy a shipped recipe and the data template it uses into a folder of the user's own."""
+    from finetune import recipe
+
     names = resources.shipped_recipes()
     if arguments.source not in names:
         fix = f"choose from {', '.join(names)}"
@@ -63,27 +65,56 @@ def new(arguments: argparse.Namespace) -> None:
     path = target / "recipe.yaml"
     text = path.read_text(encoding="utf-8")
     templates = resources.shipped("data_templates")
+    moved = {}
     for folder in sorted(entry for entry in templates.iterdir() if entry.is_dir()):
         inside = f"../../data_templates/{folder.name}/"
         if inside in text:
             resources.copy_tree(folder, target / "data" / folder.name)
             text = text.replace(inside, f"data/{folder.name}/")
+            moved[inside] = f"data/{folder.name}/"
     own = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "_" for c in target.resolve().name)
     own = own.lstrip("_-.")[:64] or "recipe"
+    # 2024, null and 1e5 are names only in quotes.
+    own = own if recipe.reads_as_text(own) else json.dumps(own)
     text = "\n".join(f"name: {own}" if line.startswith("name:") else line for line in text.split("\n"))
     path.write_text(text, encoding="utf-8")
+    for page in target.rglob("*.md"):
+        page.write_text(_links_of_a_copy(page, moved), encoding="utf-8")
     print(path)
     _say(f"Next: put your rows into {target}/data, then finetune check {path}")
+
+
+def _links_of_a_copy(page: Path, moved: dict[str, str]) -> str:
+    """The text of a copied page whose links lead somewhere: into the copy, or the words alone stay.
+
+    Args:
+        page: a Markdown file of the copy.
+        moved: old beginning of a link -> new one, of the folders that were copied along.
+    """
+    import re
+
+    def mended(link: re.Match[str]) -> str:
+        words, goal = link.groups()
+        if re.match(r"[a-z]+:|#", goal):
+            return link.group()
+        for old, new in moved.items():
+            goal = new + goal.removeprefix(old) if goal.startswith(old) else goal
+        return f"[{words}]({goal})" if (page.parent / goal.split("#")[0]).exists() else words
+
+    return re.sub(r"\[([^\[\]]*)\]\(([^()\s]+)\)", mended, page.read_text(encoding="utf-8"))
 
 
 def check(arguments: argparse.Namespace) -> None:
     """Recipe and data, without any model weights."""
     from finetune import data
     from finetune.cli import show
+    from finetune.generation import read_questions
 
     loaded = _load(arguments)
     splits = data.load(loaded)
+    read_questions(loaded)
     report = splits.report.as_dict() | {"texts": show.text_lengths(loaded, splits)}
+    report["warnings"] = [*report["warnings"], *show.length_warnings(loaded, report)]
     if arguments.json:
         return _print_json(report)
     show.check_report(loaded, report)
@@ -95,6 +126,8 @@ def preview(arguments: argparse.Namespace) -> None:
     from finetune import data, prepare
     from finetune.cli import show
 
+    if arguments.html:
+        show.check_page_target(Path(arguments.html))
     loaded = _load(arguments)
     splits = data.load(loaded)
     base = prepare.open_base(loaded)
@@ -105,7 +138,8 @@ def preview(arguments: argparse.Namespace) -> None:
         chosen = [splits.train[arguments.row - 1]]
     for line in base.notes:
         _say(line)
-    previews = [show.preview_of(base, conversation) for conversation in chosen]
+    overlong = loaded.recipe.data.overlong
+    previews = [show.preview_of(base, conversation, overlong) for conversation in chosen]
     if arguments.json:
         return _print_json(previews)
     if arguments.html:
@@ -139,20 +173,21 @@ def run(arguments: argparse.Namespace) -> None:
             talk=talk,
         )
     show.run_summary(finished, as_json=arguments.json)
+    workflow.check_gate(finished)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Evaluate a run again."""
     from finetune import workflow
     from finetune.cli import show
-    from finetune.runs import Run
 
     with show.TerminalTalk() as talk:
-        result = workflow.evaluate_again(arguments.run, talk)
+        finished = workflow.evaluate_again(arguments.run, talk)
     if arguments.json:
-        return _print_json(result)
-    show.run_summary(Run.open(arguments.run), as_json=False)
-    return None
+        _print_json(json.loads(finished.evaluation_path.read_bytes()))
+    else:
+        show.run_summary(finished, as_json=False)
+    workflow.check_gate(finished)
 
 
 def chat(arguments: argparse.Namespace) -> None:
@@ -161,7 +196,14 @@ def chat(arguments: argparse.Namespace) -> None:
     from finetune.generation import Engine
 
     _not_a_file(arguments.source)
+    if arguments.question is not None and not arguments.question.strip():
+        raise DataError(Problem("", "--question", "is empty", fix="ask something"))
     engine = Engine.open(arguments.source, base=arguments.base)
+    for line in engine.notes:
+        _say(f"  {line}")
+    most = engine.context_tokens // 2
+    if arguments.max_new_tokens and arguments.max_new_tokens > most:
+        _say(f"  an answer takes at most {most} tokens: half of what this base can look at")
     if arguments.system is not None:
         engine.system_prompt = arguments.system or None
     options = {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature}

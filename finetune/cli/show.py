@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from finetune import resources
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.runs import Run
 from finetune.talk import Talk
 
@@ -28,6 +30,7 @@ class TerminalTalk(Talk):
         self._task_name = ""
         self._last_line = 0.0
         self._started = 0.0
+        self._closed = False
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
@@ -45,10 +48,20 @@ class TerminalTalk(Talk):
             self._bar.stop()
 
     def say(self, line: str) -> None:
-        self._console.print(f"  {line}", markup=False)
+        self._print(f"  {line}")
 
     def stage(self, name: str) -> None:
-        self._console.print(f"{name}", style="bold", markup=False)
+        self._print(name, style="bold")
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        """To stderr; when nobody reads it any more, the run goes on in silence."""
+        if self._closed:
+            return
+        try:
+            self._console.print(line, style=style, markup=False)
+        except (BrokenPipeError, SystemExit):  # rich ends the program on a broken pipe
+            self._closed = True
+            sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for as long as the program lives)
 
     def progress(self, name: str, done: int, total: int, loss: float | None = None) -> None:
         loss_text = "" if loss is None else f"loss {loss:.3f}"
@@ -93,7 +106,31 @@ def text_lengths(loaded: Any, splits: Any) -> dict[str, Any]:
         "median": lengths[len(lengths) // 2],
         "p99": lengths[int(len(lengths) * 0.99)],
         "longest": lengths[-1],
+        "num_over_max_length": sum(length > loaded.recipe.data.max_length for length in lengths),
     }
+
+
+_WHAT_BECOMES = {
+    "drop": "they will be left out",
+    "error": "the run will stop there",
+    "trim_history": "they will lose their oldest exchanges, or be left out",
+}
+
+
+def length_warnings(loaded: Any, report: dict[str, Any]) -> list[str]:
+    """A line when texts alone are longer than data.max_length; `texts` in the report is what `text_lengths` gives."""
+    texts, words = report["texts"], loaded.recipe.data
+    if not (number := texts["num_over_max_length"]):
+        return []
+    from finetune.prepare import too_many_unchosen
+
+    rule = f"data.overlong is {words.overlong}: {_WHAT_BECOMES[words.overlong]}"
+    if ("data", "overlong") not in loaded.marks and too_many_unchosen(number, report["num_train"]):
+        rule = "the run will stop there, unless data.overlong is set"
+    return [
+        f"{number:,} of {report['num_train']:,} training rows are longer than data.max_length ({words.max_length:,} "
+        f"tokens): their texts alone have more {texts['unit']}, before the template's own tokens; " + rule
+    ]
 
 
 def check_report(loaded: Any, report: dict[str, Any]) -> None:
@@ -115,10 +152,12 @@ def check_report(loaded: Any, report: dict[str, Any]) -> None:
         print("note      data.privacy is off: rows were not searched for personal data")
 
 
-def preview_of(base: Any, conversation: Any) -> dict[str, Any]:
-    """One row as tokens: [text, whether it is trained] in order."""
+def preview_of(base: Any, conversation: Any, overlong: str) -> dict[str, Any]:
+    """One row as tokens, as data.overlong leaves it to the training: [text, whether it is trained] in order."""
+    from finetune.prepare import render_row
+
     messages = [{"role": message.role, "content": message.content} for message in conversation.messages]
-    rendered = base.renderer.render(messages)
+    rendered, trimmed = render_row(base, messages, overlong)
     pieces: list[list[Any]] = []
     pending: list[int] = []
     for position, token_id in enumerate(rendered.input_ids):
@@ -136,17 +175,27 @@ def preview_of(base: Any, conversation: Any) -> dict[str, Any]:
         "num_trained": rendered.num_trained,
         "found_by": rendered.how,
         "too_long": len(rendered.input_ids) > base.max_length,
+        "trimmed": trimmed,
+        "overlong": overlong,
+        "max_length_tokens": base.max_length,
         "tokens": pieces,
     }
 
 
 def _preview_title(entry: dict[str, Any]) -> str:
     share = entry["num_trained"] / entry["num_tokens"]
-    long = ", too long for data.max_length" if entry["too_long"] else ""
-    return (
+    text = (
         f"{entry['where']}: {entry['num_trained']} of {entry['num_tokens']} tokens are trained "
-        f"({share:.0%}, found by {entry['found_by']}{long})"
+        f"({share:.0%}, found by {entry['found_by']})"
     )
+    if entry["trimmed"]:
+        text += "; oldest exchanges left out"
+    if entry["too_long"]:
+        # Nothing of such a row is trained, so its shares are not said.
+        became = "the run stops here" if entry["overlong"] == "error" else "left out"
+        limit = entry["max_length_tokens"]
+        text = f"{entry['where']}: {became}: too long, {entry['num_tokens']} tokens (data.max_length is {limit})"
+    return text
 
 
 def print_preview(entry: dict[str, Any]) -> None:
@@ -159,7 +208,8 @@ def print_preview(entry: dict[str, Any]) -> None:
     console.print(Text(_preview_title(entry), style="bold"))
     line = Text()
     before = False
-    for text, trained in entry["tokens"]:
+    for text, marked in entry["tokens"]:
+        trained = marked and not entry["too_long"]
         if not coloured and trained != before:
             line.append("[[" if trained else "]]")
         line.append(visible(text), style="bold green" if trained else "dim")
@@ -170,8 +220,33 @@ def print_preview(entry: dict[str, Any]) -> None:
     console.print()
 
 
+def check_page_target(path: Path) -> None:
+    """See that a preview page may be written there: nothing is there, or an earlier preview page.
+
+    Raises:
+        RunError: something else is there.
+    """
+    if not os.path.lexists(path):
+        return
+    try:
+        # Only a plain file is opened: reading from a pipe would wait for ever.
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                if file.read(len(_PAGE_START)) == _PAGE_START.encode():
+                    return
+    except OSError:
+        pass  # what cannot be read is nothing of ours
+    what = "exists, and is no page that this command wrote"
+    raise RunError(Problem(str(path), "--html", what, fix="name another file"))
+
+
 def write_preview_page(path: Path, name: str, previews: list[dict[str, Any]]) -> None:
-    """The previews as one self-contained HTML file."""
+    """The previews as one self-contained HTML file.
+
+    Raises:
+        RunError: something else than an earlier preview page is there.
+        SurroundingsError: it cannot be written.
+    """
     import jinja2
 
     from finetune.runs import write_text
@@ -180,11 +255,15 @@ def write_preview_page(path: Path, name: str, previews: list[dict[str, Any]]) ->
     page = environment.from_string(_PREVIEW_PAGE).render(
         name=name, previews=[{**entry, "title": _preview_title(entry)} for entry in previews]
     )
-    write_text(path, page)
+    check_page_target(path)  # once more: rendering took its time
+    write_text(path, _PAGE_START + page)
 
 
-_PREVIEW_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+# By this beginning a page is known as one of ours.
+_PAGE_START = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="finetune preview">
+"""
+_PREVIEW_PAGE = """<meta name="viewport" content="width=device-width,initial-scale=1">
 <title>{{ name }}: what is trained</title>
 <style>
 :root{color-scheme:light dark}
@@ -195,10 +274,10 @@ h2{font-size:1rem;margin:1.5rem 0 .5rem}
 </style></head><body>
 <h1>{{ name }}: what is trained</h1>
 <p>Underlined <span class="on">green</span> tokens are trained: the answers and the token that ends each of them.
-Everything else is only read.</p>
+Everything else is only read. Of rows left out, nothing is.</p>
 {% for entry in previews %}<h2>{{ entry.title }}</h2>
 <pre>{% for text, trained in entry.tokens -%}
-<span class="{{ 'on' if trained else 'off' }}">{{ text }}</span>
+<span class="{{ 'on' if trained and not entry.too_long else 'off' }}">{{ text }}</span>
 {%- endfor %}</pre>
 {% endfor %}</body></html>
 """

@@ -12,6 +12,9 @@ from finetune.models.scoring import mean_loss
 NUM_DRAWS = 1_000
 # With fewer rows even "all of them improved" happens by luck in more than 5 % of cases (two-sided: 2 / 2 ** 6 = 3 %).
 MIN_UNITS = 6
+# A change smaller than this share of the base's loss is no effect worth the name, however narrow its interval: an
+# adapter that learnt next to nothing moves every row by the same hair.
+MIN_EFFECT_SHARE = 0.005
 # A loss of 20 nats is far beyond guessing; its perplexity stays a number that can be read.
 _MAX_EXPONENT = 20.0
 _MAX_ROW_CHANGES = 200
@@ -116,6 +119,11 @@ def verdict(held_out: dict[str, Any]) -> dict[str, Any]:
     else:
         interval = f"{gap['low']:+.3f} to {gap['high']:+.3f} nats per token"
         why = f"adapter and base cannot be told apart with {units}: the 95 % interval of the difference is {interval}"
+        return {"better_than_base": None, "why": why}
+    base_loss = held_out["base"]["loss"]
+    if abs(gap["mean"]) < MIN_EFFECT_SHARE * base_loss:
+        change = f"the loss changed by {100 * gap['mean'] / base_loss:+.2f} %"
+        why = f"adapter and base are hardly different on {units}: {change}, below {100 * MIN_EFFECT_SHARE:g} %"
         return {"better_than_base": None, "why": why}
     sentence = sense.format(f"{abs(gap['mean']):.3f}")
     return {"better_than_base": better, "why": f"{sentence} on {units} (95 % interval {low:.3f} to {high:.3f})"}

@@ -18,7 +18,7 @@ _TEMPLATE = "report.html.jinja"
 _VERDICTS = {
     True: ("better", "✓", "Better than its base"),
     False: ("worse", "✗", "Worse than its base"),
-    None: ("open", "?", "Not told apart from its base"),
+    None: ("open", "?", "Not clearly different from its base"),
 }
 
 

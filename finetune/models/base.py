@@ -14,6 +14,7 @@ from typing import Any
 from finetune import resources
 from finetune.errors import FinetuneError, ModelError, Problem, SurroundingsError
 from finetune.models.weights import read_header
+from finetune.runs import sha256_of
 
 _KEY = "base.model"
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
@@ -221,12 +222,7 @@ def base_facts(source: BaseSource, config: Any) -> dict[str, Any]:
         "weights_sha256": None,
     }
     if source.is_local:
-        digest = hashlib.sha256()
-        for path in sorted(Path(source.location).glob("*.safetensors")):
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        facts["weights_sha256"] = digest.hexdigest()
+        facts["weights_sha256"] = sha256_of(*sorted(Path(source.location).glob("*.safetensors")))
     return facts
 
 

@@ -35,7 +35,7 @@ def load_tokenizer(
     notes = []
     if chat_template != "auto":
         tokenizer.chat_template = read_template(chat_template, template_file)
-        notes.append(f"chat template: {chat_template}, as the recipe says")
+        notes.append(f"chat template: {Path(chat_template).name}, as the recipe says")
     elif not tokenizer.chat_template:
         tokenizer.chat_template = read_template(PLAIN)
         notes.append(f"chat template: the base brings none, so the shipped template '{PLAIN}' is used")

@@ -4,7 +4,7 @@ This package is the only door to yaml.
 """
 
 from finetune.recipe.checks import not_yet
-from finetune.recipe.dumping import dump, fingerprint
+from finetune.recipe.dumping import dump, fingerprint, reads_as_text
 from finetune.recipe.loading import LoadedRecipe, load, parse, relocate
 from finetune.recipe.schema import json_schema, reference_page
 from finetune.recipe.words import (
@@ -38,6 +38,7 @@ __all__ = [
     "load",
     "not_yet",
     "parse",
+    "reads_as_text",
     "reference_page",
     "relocate",
 ]

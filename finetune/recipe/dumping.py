@@ -18,14 +18,17 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def reads_as_text(value: str) -> bool:
+    """Whether YAML 1.2 reads these plain characters as text: `clinic` yes; `2024`, `null`, `1e-4` no."""
+    try:
+        return isinstance(scalar(value), str)
+    except ValueError:
+        return False
+
+
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     # PyYAML writes plain what YAML 1.1 calls text, for instance 1e-4; YAML 1.2 calls that a number.
-    style = None
-    try:
-        if not isinstance(scalar(value), str):
-            style = '"'
-    except ValueError:
-        style = '"'
+    style = None if reads_as_text(value) else '"'
     if "\n" in value:
         printable = all(char == "\n" or char.isprintable() for char in value)
         style = "|" if printable else '"'

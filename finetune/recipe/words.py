@@ -195,7 +195,8 @@ class Data(Section):
     overlong: Literal["drop", "error", "trim_history"] = Field(
         default="drop",
         description="What happens to a longer conversation: `drop` and count it, stop with an `error`, "
-        "or drop its oldest turns (`trim_history`). An answer is never cut silently.",
+        "or drop its oldest turns (`trim_history`). An answer is never cut silently. Left out: `drop`, but a run "
+        "stops when that would cost more than 1 % of the training rows (and more than 3).",
     )
     privacy: Literal["warn", "refuse", "redact", "off"] = Field(
         default="off", description="What happens when rows hold personal data."

@@ -1,12 +1,13 @@
 """Floor 5: training. Composes TRL's SFTTrainer; the only room that speaks to trl."""
 
 from finetune.training.checkpoints import Checkpoint, disk_errors, find_resumable, verify_checkpoint
-from finetune.training.guards import StopRequest
+from finetune.training.guards import StopNow, StopRequest
 from finetune.training.train import TrainingRows, TrainResult, train
 from finetune.training.translate import sft_config_words
 
 __all__ = [
     "Checkpoint",
+    "StopNow",
     "StopRequest",
     "TrainResult",
     "TrainingRows",

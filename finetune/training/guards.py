@@ -115,33 +115,44 @@ def check_weights(model: Any, step: int) -> None:
         raise DivergedError(Problem("training", "", what, fix="lower train.learning_rate and start again"))
 
 
+class StopNow(BaseException):
+    """A signal that ends the work at once. No Exception: no library's `except Exception` may swallow it."""
+
+
 class StopRequest:
     """SIGTERM and Ctrl-C, turned into an orderly end.
 
-    Outside the training loop a signal raises at once; inside, the loop finishes its step, saves and ends. A second
-    Ctrl-C does not wait.
+    Outside the training loop a signal raises StopNow at once; inside, the loop finishes its step, saves and ends. A
+    second Ctrl-C does not wait.
+
+    Attributes:
+        advice: the command that goes on, for the message.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.in_loop = False
         self.saved_step: int | None = None
+        self.advice = "go on with --resume"
 
-    def raise_if_asked(self) -> None:
-        """Raise what the signal asks for: exit code 75 for SIGTERM, 130 for Ctrl-C."""
-        if self.signal is None:
-            return
+    def error(self) -> CancelledError | StoppedError:
+        """What the signal asks for: exit code 75 for SIGTERM, 130 for Ctrl-C."""
         kept = f"step {self.saved_step} is saved" if self.saved_step else "nothing was saved yet"
         if self.signal == signal.SIGINT:
-            raise CancelledError(Problem("", "", f"stopped by Ctrl-C; {kept}", fix="go on with --resume"))
-        raise StoppedError(Problem("", "", f"stopped by SIGTERM; {kept}", fix="go on with --resume"))
+            return CancelledError(Problem("", "", f"stopped by Ctrl-C; {kept}", fix=self.advice))
+        return StoppedError(Problem("", "", f"stopped by SIGTERM; {kept}", fix=self.advice))
+
+    def raise_if_asked(self) -> None:
+        """Raise `error` when a signal came."""
+        if self.signal is not None:
+            raise self.error()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         again = self.signal == signal.SIGINT and number == signal.SIGINT
         self.signal = self.signal or number
         if again or not self.in_loop:
-            self.raise_if_asked()
+            raise StopNow
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
