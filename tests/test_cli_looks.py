@@ -138,11 +138,11 @@ def test_preview_as_a_page_is_one_file_without_a_script(tmp_path: Path) -> None:
     assert "&lt;b&gt;bold?&lt;/b&gt;&lt;|end|&gt;" in shown, "tokens stand side by side, with nothing between them"
 
 
-@pytest.mark.parametrize("row", ["257", "999999"])
+@pytest.mark.parametrize("row", ["513", "999999"])
 def test_preview_of_a_row_that_is_not_there(row: str, tmp_path: Path) -> None:
     ended = finetune("preview", "quickstart", "--row", row, cwd=tmp_path)
     assert ended.code == 2
-    assert "256 training rows" in ended.err
+    assert "512 training rows" in ended.err
 
 
 def test_a_row_cannot_drive_the_terminal(tmp_path: Path) -> None:
