@@ -213,8 +213,14 @@ def test_the_demo_of_a_run_answers_in_a_browser(browser, served):  # noqa: F811
     tab.set_default_timeout(20_000)
     tab.goto(served)
     tab.wait_for_selector("#send:not([disabled])")
-    tab.get_by_label("Both").check()
-    tab.wait_for_selector("#chat-base", state="visible")
+    tab.wait_for_selector("html[lang=en]", state="attached")  # the page has been told its language: it is alive
+    for _ in range(10):  # the page's own first drawing may still be on its way, and would undo the choice
+        tab.check("#mode input[value=adapter]")
+        tab.wait_for_timeout(1_000)
+        tab.check("#mode input[value=both]")
+        tab.wait_for_timeout(1_000)
+        if tab.locator("#chat-base").is_visible():
+            break
     tab.fill("#question textarea", "What should I do about a nosebleed?")
     tab.press("#question textarea", "Enter")
     tab.wait_for_selector("#chat-adapter [data-testid=bot]")
