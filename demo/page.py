@@ -379,7 +379,7 @@ class Page:
             gr.update(label=say("engine")),
             facts,
             say("notice"),
-            gr.update(label=say("who"), choices=who, visible=engine.has_adapter),
+            gr.update(label=say("who"), choices=who, value=mode, visible=engine.has_adapter),
             gr.update(value=say("both_order"), visible=len(shown) > 1),
             *(self._redraw_column(chat, name, engine, shown, language) for name in conversation.COLUMNS),
             gr.update(label=say("question"), placeholder=say("question_hint")),
