@@ -155,6 +155,7 @@ class Engine:
     """One loaded model that answers, one generation at a time.
 
     Attributes:
+        source: what it was opened from.
         title: the run's, adapter's or base's name.
         base_name: the base's hub id, folder name or "starter".
         has_adapter: whether `adapter=True` makes a difference.
@@ -169,6 +170,7 @@ class Engine:
     def __init__(self, source: Source, device: str | None = None):
         from finetune import hardware
 
+        self.source = source
         self.title = source.title
         self.base_name = source.base.label
         self.has_adapter = source.adapter_dir is not None

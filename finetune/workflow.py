@@ -99,8 +99,7 @@ def _guarded(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.St
         with current.locked():
             if resume and current.manifest["status"] == "running":
                 line = "the process before this one ended without a word: killed, or out of memory, or a power cut"
-                talk.say(line)
-                current.note(line)
+                _tell(current, talk, line)
             try:
                 _carry_out(loaded, current, resume, stop, talk)
             except FinetuneError as error:
@@ -116,6 +115,12 @@ def _guarded(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.St
     finally:
         if nothing_done:
             current.remove_unstarted()
+
+
+def _tell(current: Run, talk: Talk, line: str) -> None:
+    """Say a choice made for the user, and record it."""
+    talk.say(line)
+    current.note(line)
 
 
 def _end(current: Run, status: str, exit_code: int) -> None:
@@ -187,8 +192,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
         # Paths and free settings may be others now; the evaluation reads them from here.
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
     for line in notes:
-        talk.say(line)
-        current.note(line)
+        _tell(current, talk, line)
     check = {
         "schema": 1,
         **splits.report.as_dict(),
@@ -217,8 +221,7 @@ def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
     changed = [f"{key} {before[key]} -> {plan[key]}" for key in keys if key in before and before[key] != plan[key]]
     if changed:
         line = f"the plan changed on resume, equality to the bit is not promised: {', '.join(changed)}"
-        talk.say(line)
-        current.note(line)
+        _tell(current, talk, line)
 
 
 def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) -> dict[str, Any]:
@@ -272,8 +275,7 @@ def _same_inputs(current: Run, facts: dict[str, Any], talk: Talk) -> None:
     changed = [f"{name} {then.get(name)} -> {now[name]}" for name in now if then.get(name) != now[name]]
     if changed:
         line = f"versions changed on resume, equality to the bit is not promised: {', '.join(changed)}"
-        talk.say(line)
-        current.note(line)
+        _tell(current, talk, line)
 
 
 def _resume_point(current: Run, talk: Talk) -> training.Checkpoint | None:

@@ -153,14 +153,16 @@ def preview(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Check, train, evaluate, report."""
+    from finetune import recipe
     from finetune.cli import show
 
-    if arguments.trust_remote_code:
-        _load(arguments)  # refuses, with its reason
-    from finetune import recipe
-
     # A wrong recipe is refused here, before the libraries that train are imported.
-    recipe.load(arguments.recipe, arguments.overrides, allow_outside=arguments.allow_outside)
+    recipe.load(
+        arguments.recipe,
+        arguments.overrides,
+        allow_outside=arguments.allow_outside,
+        trust_remote_code=arguments.trust_remote_code,
+    )
     from finetune import workflow
 
     with show.TerminalTalk() as talk:

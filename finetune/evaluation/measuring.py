@@ -12,7 +12,7 @@ from finetune.errors import DataError, IntegrityError, Problem
 from finetune.evaluation import answers
 from finetune.evaluation.comparison import compare, verdict
 from finetune.evaluation.report import write_report
-from finetune.generation import Engine, find_source, read_questions
+from finetune.generation import Engine, read_questions
 from finetune.models.scoring import row_losses
 from finetune.runs import Run, sha256_of, utc_now, write_json, write_text
 
@@ -50,7 +50,7 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
         raise _nothing_held_out("no row is held out")
     asked = read_questions(loaded)
     engine = Engine.open(run.path)
-    split = _render(run, engine, splits.held_out, words.data)
+    split = _render(engine, splits.held_out, words.data)
     losses = _losses(engine, split.pairs(), tell)
     groups = [conversation.group for conversation in split.conversations]
     held_out = {
@@ -92,11 +92,11 @@ def _nothing_held_out(what: str) -> DataError:
     return DataError(Problem("", "data.held_out", what, fix=fix))
 
 
-def _render(run: Run, engine: Engine, conversations: list[data.Conversation], words: Any) -> prepare.RenderedSplit:
+def _render(engine: Engine, conversations: list[data.Conversation], words: Any) -> prepare.RenderedSplit:
     """The rows as training would have seen them: same renderer, same limit, same rule for rows that are too long."""
     max_length = min(words.max_length, engine.context_tokens)
     base = prepare.OpenedBase(
-        find_source(run.path).base, engine.model.config, engine.tokenizer, engine.renderer, max_length, []
+        engine.source.base, engine.model.config, engine.tokenizer, engine.renderer, max_length, []
     )
     # The run has trained with these rows' rule long ago; what is too long now is left out and counted.
     rule = "trim_history" if words.overlong == "trim_history" else "drop"
