@@ -88,7 +88,7 @@ def test_the_smallest_recipe_gets_every_default(folder):
         "log_every": 1,
     }
     assert loaded.recipe.data.held_out == 0.1
-    assert loaded.recipe.data.privacy == "off"
+    assert loaded.recipe.data.privacy == "warn"
     assert loaded.recipe.evaluate.gate == "none"
 
 
@@ -296,6 +296,79 @@ def test_target_modules_are_plain_names(value):
     )
 
 
+@pytest.mark.parametrize(
+    "entry",
+    ["{path: a.csv, weight: 0}", "{path: a.csv, weight: 101}", "{path: a.csv, weight: x}", "{weight: 2}", "{path: ''}"]
+    + ["{path: a.csv, wait: 2}", "{path: a.csv, weight: true}", "{path: 3}"],
+)
+def test_an_entry_with_a_weight_has_a_path_and_a_number(entry):
+    message = refusal(HEAD.replace("rows.jsonl", f"[rows.jsonl, {entry}]"))
+    assert message.startswith(
+        "recipe.yaml:3:8: data.train: expected {path: FILE, weight: a number above 0 and at most 100} "
+        "for an entry that is a map (got ["
+    )
+
+
+def test_entries_with_a_weight_are_files_like_any_other(folder):
+    (folder / "more.csv").write_text("question,answer\n")
+    text = HEAD.replace("rows.jsonl", "[rows.jsonl, {path: more.csv, weight: 2}, hub:owner/name:en@train]")
+    loaded = load(text)
+    assert loaded.recipe.data.train[1] == recipe.TrainFile(path="more.csv", weight=2.0)
+    assert recipe.parse(recipe.dump(loaded.recipe)) == loaded.recipe
+    moved = recipe.relocate(loaded, folder / "runs" / "one").data.train
+    assert moved == (
+        "../../rows.jsonl",
+        recipe.TrainFile(path="../../more.csv", weight=2.0),
+        "hub:owner/name:en@train",
+    )
+    assert refusal(text.replace("more.csv", "gone.csv")).startswith(
+        "recipe.yaml:3:29: data.train.1.path: no such file (got 'gone.csv')"
+    )
+    assert refusal(text.replace("more.csv", "../gone.csv")).startswith(
+        "recipe.yaml:3:29: data.train.1.path: lies outside the recipe's folder"
+    )
+    assert "names the same entry twice" in refusal(text.replace("more.csv", "rows.jsonl"))
+
+
+def test_data_may_be_a_folder(folder):
+    (folder / "rows").mkdir()
+    assert (
+        load(HEAD.replace("rows.jsonl", "rows, held_out: ./rows/kept.csv"), must_exist=False).recipe.data.train
+        == "rows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "message"),
+    [
+        ("bad_rows: -1", "bad_rows", "expected a whole number of rows, or a share above 0 and below 1 (got -1)"),
+        ("bad_rows: 1.5", "bad_rows", "expected a whole number of rows, or a share above 0 and below 1 (got 1.5)"),
+        ("encoding: utf-9", "encoding", "expected auto, or the name of an encoding such as utf-8, utf-16, gb18030, "
+         "windows-1252 (got 'utf-9')"),
+        ("encoding: base64", "encoding", "expected auto, or the name of an encoding such as utf-8, utf-16, gb18030, "
+         "windows-1252 (got 'base64')"),
+        ("checks: {mojibak: off}", "checks.mojibak", "unknown key; did you mean 'mojibake'?"),
+        ("checks: {mojibake: 1}", "checks.mojibake", "expected one of off, warn, refuse, drop, or a share above 0 and "
+         "below 1 beyond which the rows are refused (got 1)"),
+        ("roles: {doctor: boss}", "roles.doctor", "expected one of user, assistant, system, tool (got 'boss')"),
+    ],
+)  # fmt: skip
+def test_words_on_odd_rows_are_checked(words, key, message):
+    assert (
+        refusal(HEAD.replace("rows.jsonl", f"rows.jsonl, {words}"))
+        .split(": ", 1)[1]
+        .startswith(f"data.{key}: {message}")
+    )
+
+
+def test_words_on_odd_rows_are_kept():
+    text = HEAD.replace(
+        "rows.jsonl", "rows.jsonl, bad_rows: 0.05, checks: {refusal: drop, mojibake: 0.2}, encoding: GBK"
+    )
+    words = load(text).recipe.data
+    assert (words.bad_rows, words.checks, words.encoding) == (0.05, {"refusal": "drop", "mojibake": 0.2}, "GBK")
+
+
 def test_unknown_column_words_are_unknown_keys():
     text = HEAD.replace("rows.jsonl", "rows.jsonl, columns: {promt: q}")
     assert refusal(text) == "recipe.yaml:3:37: data.columns.promt: unknown key; did you mean 'prompt'?"
@@ -307,14 +380,6 @@ NOT_YET = [
     ("base.quantization", "4bit", "'4bit'", "write quantization: none"),
     ("base.quantization", "8bit", "'8bit'", "write quantization: none"),
     ("base.thinking", "keep", "'keep'", "write thinking: off"),
-    ("data.format", "preference", "'preference'", "write format: auto"),
-    ("data.format", "rated", "'rated'", "write format: auto"),
-    ("data.format", "prompt_completion", "'prompt_completion'", "write format: auto"),
-    ("data.privacy", "warn", "'warn'", "write privacy: off"),
-    ("data.privacy", "refuse", "'refuse'", "write privacy: off"),
-    ("data.privacy", "redact", "'redact'", "write privacy: off"),
-    ("data.train", "hub:owner/name", "'hub:owner/name'", "download the rows into a file and name that"),
-    ("data.held_out", "hub:owner/name", "'hub:owner/name'", "download the rows into a file and name that"),
     ("adapter.method", "pissa", "'pissa'", "write method: lora"),
     ("train.method", "dpo", "'dpo'", "write method: sft"),
     ("train.method", "kto", "'kto'", "write method: sft"),
@@ -393,7 +458,7 @@ def test_json_schema_describes_every_word_and_refuses_unknown_ones():
     jsonschema.Draft7Validator.check_schema(schema)
     assert "$defs" not in str(schema)
     words = words_of(schema)
-    assert len(words) == 54
+    assert len(words) == 64
     assert all(entry.get("description") for entry in words.values())
     assert all(part["additionalProperties"] is False for part in [schema, *schema["definitions"].values()])
 

@@ -37,10 +37,11 @@ COMMANDS = {
 WORDS = {
     "": "recipe name description extends base data adapter train evaluate share hardware",
     "base": "model revision quantization chat_template thinking",
-    "data": "train held_out format columns group_by system_prompt max_length overlong privacy duplicates",
+    "data": "train held_out format columns roles turns encoding group_by system_prompt max_length overlong "
+    "bad_rows checks privacy duplicates near_duplicates leakage license stream",
     "adapter": "method r alpha dropout target_modules",
     "train": "method epochs learning_rate batch_size warmup schedule seed save_every log_every",
-    "evaluate": "questions suites max_new_tokens gate",
+    "evaluate": "questions suites max_new_tokens show_rows gate",
     "share": "title license languages intended_use not_for",
     "hardware": "micro_batch dtype attention packing processes",
 }
@@ -50,7 +51,10 @@ CHOICES = {
     "data.format": "auto messages sharegpt alpaca question_answer prompt_completion preference rated",
     "data.overlong": "drop error trim_history",
     "data.privacy": "warn refuse redact off",
+    "data.turns": "strict mend",
     "data.duplicates": "drop warn keep",
+    "data.near_duplicates": "warn drop keep",
+    "data.leakage": "refuse warn off",
     "adapter.method": "lora rslora dora pissa",
     "train.method": "sft dpo kto orpo",
     "train.schedule": "cosine linear constant",

@@ -4,40 +4,84 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool by the assistant. `arguments` is JSON text of an object."""
+
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True)
 class Message:
-    """One turn. `role` is system, user or assistant; `content` is never empty."""
+    """One turn.
+
+    Attributes:
+        role: system, user, assistant or tool.
+        content: its text; empty only where the turn calls a tool.
+        tool_calls: what an assistant's turn calls.
+        name: of the tool that answers, in a tool's turn.
+    """
 
     role: str
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The turn as chat templates take it; keys that say nothing are left out."""
+        made: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.tool_calls:
+            made["tool_calls"] = [
+                {"type": "function", "function": {"name": call.name, "arguments": json.loads(call.arguments)}}
+                for call in self.tool_calls
+            ]
+        if self.name is not None:
+            made["name"] = self.name
+        return made
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """One checked training row.
+    """One checked row.
 
     Attributes:
-        messages: at most one system turn, first; then user and assistant by turns; the assistant's is last.
+        messages: at most one system turn, first; then user and assistant by turns (tools answer where they were
+            called); the assistant's is last.
         where: the file as the recipe names it and the line (parquet: the row), as "train.csv:12".
         group: the value of the `data.group_by` column; None when the recipe names none.
+        tools: the tools on offer, as JSON text of a list; empty when there are none.
+        rejected: preference rows: the turns that stand where the turns after the common prompt stand in
+            `messages`, and were liked less; empty in other rows.
+        rating: rated rows: whether the answer was liked; None in other rows.
     """
 
     messages: tuple[Message, ...]
     where: str
     group: str | None = None
+    tools: str = ""
+    rejected: tuple[Message, ...] = ()
+    rating: bool | None = None
 
     @property
     def fingerprint(self) -> str:
-        """sha256 (hex) of the roles and texts; the place and the group do not enter it."""
-        turns = [[message.role, message.content] for message in self.messages]
-        return hashlib.sha256(json.dumps(turns, separators=(",", ":")).encode("ascii")).hexdigest()
+        """sha256 (hex) of all that is learnt from the row; the place and the group do not enter it."""
+        said: list[Any] = [_said(message) for message in self.messages]
+        if self.tools or self.rejected or self.rating is not None:
+            said = [said, self.tools, [_said(message) for message in self.rejected], self.rating]
+        return hashlib.sha256(json.dumps(said, separators=(",", ":")).encode("ascii")).hexdigest()
+
+
+def _said(message: Message) -> list[Any]:
+    calls = [[call.name, call.arguments] for call in message.tool_calls]
+    return [message.role, message.content, *([calls, message.name] if calls or message.name else [])]
 
 
 @dataclass(frozen=True)
@@ -61,6 +105,13 @@ class DataReport:
         dropped: reason -> number of rows left out ("duplicate").
         notes: every choice made for the user, one plain line each.
         warnings: what the user should look at before training.
+        bad_rows: rows that cannot be used: {"num", "allowed", "reasons": [{"what", "num", "places"}]}.
+        findings: kind -> {"num_rows", "rule", "outcome", "places"}, of finetune.data.findings.
+        privacy: {"rule", "num_rows", "kinds": {kind: {"num", "num_rows", "places"}}}.
+        duplicates: counts of rows that repeat another one, exactly or nearly.
+        leakage: {"rule", "num_rows", "kinds": {kind: {"num", "places": [[held out, trained], ...]}}}.
+        languages: language code -> number of rows, as recognised.
+        license: what the recipe says about the licence of the rows.
         fingerprint: sha256 over the ordered conversations of both splits.
     """
 
@@ -71,6 +122,13 @@ class DataReport:
     dropped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    bad_rows: dict[str, Any] = field(default_factory=dict)
+    findings: dict[str, Any] = field(default_factory=dict)
+    privacy: dict[str, Any] = field(default_factory=dict)
+    duplicates: dict[str, Any] = field(default_factory=dict)
+    leakage: dict[str, Any] = field(default_factory=dict)
+    languages: dict[str, int] = field(default_factory=dict)
+    license: str | None = None
     fingerprint: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,8 +140,8 @@ class DataReport:
 class Splits:
     """Both splits, each in file order, and the report."""
 
-    train: list[Conversation]
-    held_out: list[Conversation]
+    train: Sequence[Conversation]
+    held_out: Sequence[Conversation]
     report: DataReport
 
 

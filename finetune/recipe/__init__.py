@@ -4,11 +4,11 @@ This package is the only door to yaml.
 """
 
 from finetune.recipe.checks import not_yet
+from finetune.recipe.data_words import CHECKS, COLUMN_WORDS, TrainFile
 from finetune.recipe.dumping import dump, fingerprint, reads_as_text
 from finetune.recipe.loading import LoadedRecipe, load, parse, relocate
 from finetune.recipe.schema import json_schema, reference_page
 from finetune.recipe.words import (
-    COLUMN_WORDS,
     FORMAT_VERSION,
     Adapter,
     Base,
@@ -21,6 +21,7 @@ from finetune.recipe.words import (
 )
 
 __all__ = [
+    "CHECKS",
     "COLUMN_WORDS",
     "FORMAT_VERSION",
     "Adapter",
@@ -32,6 +33,7 @@ __all__ = [
     "Recipe",
     "Share",
     "Train",
+    "TrainFile",
     "dump",
     "fingerprint",
     "json_schema",

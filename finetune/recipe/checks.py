@@ -22,7 +22,6 @@ from finetune.recipe.words import (
 
 MISSING = object()
 NOT_AVAILABLE = "not available yet"
-_HUB = "hub:"
 
 
 @dataclass
@@ -117,7 +116,7 @@ def _example_fix(path: tuple) -> str:
     info = _field(path)
     if info is None or not info.examples:
         return ""
-    return f"write, for example, {path[-1]}: {info.examples[0]}"
+    return f"write, for example, {path[:2][-1]}: {info.examples[0]}"
 
 
 def _choices(annotation: Any) -> list[str]:
@@ -151,6 +150,7 @@ def _wrong_value(findings: Findings, path: tuple, detail: Any) -> None:
             fix = "write the number without quotes and separators"
     elif kind == "literal_error":
         choices = _choices(info.annotation) if info else []
+        choices = choices or re.findall(r"'([^']*)'", detail["ctx"]["expected"])
         what = f"expected {'one of ' if len(choices) > 1 else ''}{', '.join(choices)}"
         guess = remedies.near(value, choices) if isinstance(value, str) else ""
         odd = remedies.odd_letters(value) if isinstance(value, str) else ""
@@ -203,11 +203,6 @@ def check_not_yet(findings: Findings, view: View) -> None:
         refuse(("hardware", "processes"), processes, "write processes: 1")
     if view.get("evaluate", "suites") not in (MISSING, (), []):
         refuse(("evaluate", "suites"), list(view.get("evaluate", "suites")), "write suites: []")
-    for word in ("train", "held_out"):
-        value = view.get("data", word)
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(item, str) and item.startswith(_HUB):
-                refuse(("data", word), item, "download the rows into a file and name that")
 
 
 def check_contradictions(findings: Findings, view: View) -> None:
@@ -262,7 +257,8 @@ def _check_same_files(view: View, clash: Any) -> None:
     train = view.get("data", "train")
     if train is MISSING:
         return
-    files = {_tidy(item) for item in ([train] if isinstance(train, str) else train)}
+    entries = [train] if isinstance(train, str) else train
+    files = {_tidy(item if isinstance(item, str) else item["path"]) for item in entries}
     held_out, questions = view.get("data", "held_out"), view.get("evaluate", "questions")
     if isinstance(held_out, str) and _tidy(held_out) in files:
         why = "would measure on the rows that are learnt"

@@ -401,12 +401,13 @@ def relocate(loaded: LoadedRecipe, folder: Path) -> Recipe:
     view = checks.View(loaded.recipe.model_dump(mode="json"))
     changes: dict[str, dict[str, Any]] = {}
     for path, value in file_words(view):
-        moved = _moved(loaded, dotted(path[:2]), value, folder)
-        if len(path) == 3:
-            items = changes.setdefault("data", {}).setdefault("train", list(view.data["data"]["train"]))
-            items[path[2]] = moved
+        section, word, *entry = path
+        moved = _moved(loaded, dotted((section, word)), value, folder)
+        if entry:
+            items = changes.setdefault(section, {}).setdefault(word, list(view.data[section][word]))
+            items[entry[0]] = moved if len(entry) == 1 else {**items[entry[0]], "path": moved}
         else:
-            changes.setdefault(path[0], {})[path[1]] = moved
+            changes.setdefault(section, {})[word] = moved
     model = loaded.recipe.base.model
     if looks_like_path(model) or (model != resources.STARTER_ID and loaded.path_of("base.model", model).is_dir()):
         moved = _moved(loaded, "base.model", model, folder)

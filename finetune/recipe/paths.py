@@ -54,15 +54,18 @@ def is_template_file(value: str) -> bool:
 
 
 def file_words(view: View) -> Iterator[tuple[tuple, str]]:
-    """Every (key path, value) of a readable setting that names a file: train entries, held_out, questions,
-    template.
+    """Every (key path, value) of a readable setting that names a file: train entries (those with a weight by
+    their `path`), held_out, questions, template.
     """
     train = view.get("data", "train")
     if isinstance(train, str):
         yield ("data", "train"), train
     elif isinstance(train, (list, tuple)):
         for number, item in enumerate(train):
-            yield ("data", "train", number), item
+            if isinstance(item, str):
+                yield ("data", "train", number), item
+            else:
+                yield ("data", "train", number, "path"), item["path"] if isinstance(item, dict) else item.path
     held_out, questions = view.get("data", "held_out"), view.get("evaluate", "questions")
     if isinstance(held_out, str):
         yield ("data", "held_out"), held_out
@@ -109,8 +112,8 @@ class PathChecker:
             return
         target = locate(self.folder_of(path), value)
         if is_there(target, Path.is_dir):
-            fix = f"name a file, or a pattern such as {value.rstrip('/')}/*.jsonl" if "train" in path else "name a file"
-            self.findings.add(path, "is a folder", safe(value), fix)
+            if path[0] != "data":  # a folder of data files, or of pairs of texts
+                self.findings.add(path, "is a folder", safe(value), "name a file")
         elif not is_there(target, Path.is_file):
             fix = f"put it into {self.folder_shown(path)}, or correct the path"
             self.findings.add(path, "no such file", safe(value), fix)

@@ -8,7 +8,8 @@ import difflib
 import re
 import unicodedata
 
-from finetune.recipe.words import COLUMN_WORDS, SECTIONS, Recipe, section_of
+from finetune.recipe.data_words import CHECKS, COLUMN_WORDS
+from finetune.recipe.words import SECTIONS, Recipe, section_of
 
 # Words of other tools -> our word and, where it helps, what differs. "" means: there is no such setting here.
 FOREIGN: dict[str, tuple[str, str]] = {
@@ -146,6 +147,8 @@ def odd_letters(text: str) -> str:
 def _allowed(path: tuple) -> list[str]:
     if path == ("data", "columns"):
         return list(COLUMN_WORDS)
+    if path == ("data", "checks"):
+        return list(CHECKS)
     model = section_of(path)
     return list(model.model_fields) if model else []
 

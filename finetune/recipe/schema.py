@@ -57,8 +57,12 @@ def _yaml(value: Any) -> str:
 
 
 _KINDS = {
-    "train": "path, pattern or list",
-    "held_out": "share above 0 and below 1, or path",
+    "train": "path, folder, pattern, hub data set or list",
+    "held_out": "share above 0 and below 1, path or hub data set",
+    "bad_rows": "whole number of rows, or share below 1",
+    "encoding": "`auto` or a name",
+    "roles": "map",
+    "checks": "map",
     "target_modules": "`all-linear` or list of names",
     "columns": "map",
     "languages": "list",

@@ -9,64 +9,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from finetune.recipe.data_words import Data
+from finetune.recipe.kinds import AS_LIST, Line, LineList, PathText, Prose, Section, expected, texts
 
 FORMAT_VERSION = 1
-COLUMN_WORDS = ("prompt", "completion", "system")
 MAX_ALPHA_PER_RANK = 64
 
 # Words that are parsed and known, and refused with "not available yet" until their room is built.
 NOT_YET: dict[tuple[str, ...], tuple[Any, ...]] = {
     ("base", "quantization"): ("8bit", "4bit"),
     ("base", "thinking"): ("keep",),
-    ("data", "format"): ("prompt_completion", "preference", "rated"),
-    ("data", "privacy"): ("warn", "refuse", "redact"),
     ("adapter", "method"): ("pissa",),
     ("train", "method"): ("dpo", "kto", "orpo"),
     ("hardware", "packing"): (True,),
 }
 
 _PLAIN_MODULE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
-
-Line = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\r\n]+$")]
-PathText = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-Prose = Annotated[str, StringConstraints(max_length=100_000)]
-
-
-def _expected(kind: str) -> PydanticCustomError:
-    return PydanticCustomError("expected", "expected {kind}", {"kind": kind})
-
-
-def _texts(value: Any, kind: str) -> tuple[str, ...]:
-    """A list of non-empty texts as a tuple, or a pydantic error that says what was expected."""
-    if not isinstance(value, (list, tuple)) or not value:
-        raise _expected(kind)
-    if not all(isinstance(item, str) and item.strip() for item in value):
-        raise _expected(kind)
-    if len(set(value)) != len(value):
-        raise PydanticCustomError("expected", "names the same entry twice")
-    return tuple(value)
-
-
-def _train_files(value: Any) -> str | tuple[str, ...]:
-    kind = "a path, a pattern such as data/*.jsonl, or a list of them"
-    if isinstance(value, str) and value.strip():
-        return value
-    return _texts(value, kind)
-
-
-def _held_out(value: Any) -> float | str:
-    kind = "a share above 0 and below 1, or a path"
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1:
-        return float(value)
-    if isinstance(value, str) and value.strip():
-        try:
-            float(value)
-        except ValueError:
-            return value
-        raise _expected("a share without quotes, or a path")
-    raise _expected(kind)
 
 
 def _target_modules(value: Any) -> str | tuple[str, ...]:
@@ -75,25 +35,13 @@ def _target_modules(value: Any) -> str | tuple[str, ...]:
     kind = "all-linear, or a list of plain module names such as [q_proj, v_proj]"
     if value == "all-linear":
         return value
-    names = _texts(value, kind)
+    names = texts(value, kind)
     # PEFT would read anything else as a regular expression, and a bad one hangs the load.
     if not all(re.match(_PLAIN_MODULE, name) for name in names):
-        raise _expected(kind)
+        raise expected(kind)
     return names
 
 
-_PATH_LIST_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True},
-    ]
-}
-_HELD_OUT_SCHEMA = {
-    "anyOf": [
-        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-        {"type": "string", "minLength": 1},
-    ]
-}
 _MODULES_SCHEMA = {
     "anyOf": [
         {"const": "all-linear"},
@@ -106,19 +54,8 @@ _MODULES_SCHEMA = {
     ]
 }
 
-# A dump holds a list where a recipe would; without it pydantic warns of the tuple it made of it itself.
-_AS_LIST = PlainSerializer(lambda value: value if isinstance(value, str) else list(value), return_type=Any)
 
-TrainFiles = Annotated[str | tuple[str, ...], PlainValidator(_train_files), _AS_LIST, WithJsonSchema(_PATH_LIST_SCHEMA)]
-HeldOut = Annotated[float | str, PlainValidator(_held_out), WithJsonSchema(_HELD_OUT_SCHEMA)]
-Modules = Annotated[str | tuple[str, ...], PlainValidator(_target_modules), _AS_LIST, WithJsonSchema(_MODULES_SCHEMA)]
-LineList = Annotated[tuple[Line, ...], Field(strict=False)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown words refused, values never coerced, objects never changed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+Modules = Annotated[str | tuple[str, ...], PlainValidator(_target_modules), AS_LIST, WithJsonSchema(_MODULES_SCHEMA)]
 
 
 class Base(Section):
@@ -146,63 +83,6 @@ class Base(Section):
     thinking: Literal["off", "keep"] = Field(
         default="off",
         description="For models with a think block: `off` trains and answers without it, `keep` keeps it.",
-    )
-
-
-class Data(Section):
-    """What is learnt, what is held out, and the rules for rows."""
-
-    train: TrainFiles = Field(
-        description="The training rows: a path, a pattern such as `data/*.jsonl`, or a list of them.",
-        examples=["my_rows.jsonl"],
-    )
-    held_out: HeldOut = Field(
-        default=0.1,
-        description="Rows kept away from training to measure on: a share of the training rows (0.1 is one in "
-        "ten), or a path to rows of their own.",
-        examples=[0.1],
-    )
-    format: Literal[
-        "auto",
-        "messages",
-        "sharegpt",
-        "alpaca",
-        "question_answer",
-        "prompt_completion",
-        "preference",
-        "rated",
-    ] = Field(default="auto", description="The layout of a row; `auto` recognises it by its columns and says so.")
-    columns: dict[Literal["prompt", "completion", "system"], Line] = Field(
-        default_factory=dict,
-        description="Which column holds the question (`prompt`), the answer (`completion`) and the `system` "
-        "text, when the names differ from the usual ones: "
-        "`{prompt: question, completion: answer}`.",
-        examples=["{prompt: question, completion: answer}"],
-    )
-    group_by: Line | None = Field(
-        default=None,
-        description="A column; rows with the same value there never straddle the training and held-out rows.",
-        examples=["document"],
-    )
-    system_prompt: Prose | None = Field(
-        default=None,
-        description="The instruction put before every conversation that has none of its own.",
-        examples=["You are a careful assistant of our clinic."],
-    )
-    max_length: int = Field(
-        default=1024, ge=16, le=1_048_576, description="The longest conversation, in tokens.", examples=[1024]
-    )
-    overlong: Literal["drop", "error", "trim_history"] = Field(
-        default="drop",
-        description="What happens to a longer conversation: `drop` and count it, stop with an `error`, "
-        "or drop its oldest turns (`trim_history`). An answer is never cut silently. Left out: `drop`, but a run "
-        "stops when that would cost more than 1 % of the training rows (and more than 3).",
-    )
-    privacy: Literal["warn", "refuse", "redact", "off"] = Field(
-        default="off", description="What happens when rows hold personal data."
-    )
-    duplicates: Literal["drop", "warn", "keep"] = Field(
-        default="drop", description="What happens to rows that say exactly the same as an earlier one."
     )
 
 
@@ -295,6 +175,12 @@ class Evaluate(Section):
     )
     max_new_tokens: int = Field(
         default=256, ge=1, le=32_768, description="The longest answer written, in tokens.", examples=[256]
+    )
+    show_rows: bool = Field(
+        default=False,
+        description="Show the text of held-out rows in report.html and in the terminal, beside the answers to them. "
+        "Left out, the report shows answers to `questions` only, and no text of a row.",
+        examples=[False],
     )
     gate: Literal["none", "better_than_base"] = Field(
         default="none",
