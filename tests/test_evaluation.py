@@ -288,6 +288,21 @@ def test_no_text_of_a_row_in_evaluation_json(evaluated):
     assert CANARY in run.samples_path.read_text()
 
 
+def test_the_report_holds_texts_of_rows_only_when_the_recipe_says_so(evaluated):
+    run, _, _ = evaluated
+    page = run.report_path.read_text()
+    assert CANARY not in page
+    assert "evaluate.show_rows: true shows them here" in page
+    before = run.resolved_path.read_bytes()
+    try:
+        run.resolved_path.write_bytes(before.replace(b"show_rows: false", b"show_rows: true"))
+        assert CANARY in write_report(run).read_text()
+    finally:
+        run.resolved_path.write_bytes(before)
+        write_report(run)
+    assert run.report_path.read_text() == page
+
+
 def test_evaluation_is_repeatable_apart_from_date_and_seconds(evaluated):
     run, result, _ = evaluated
     samples = run.samples_path.read_bytes()
@@ -303,7 +318,7 @@ def test_samples_are_the_engines_own_answers(evaluated):
     run, result, _ = evaluated
     lines = answers.read(run.samples_path)
     assert [line["source"] for line in lines] == ["questions"] * 2 + ["held_out"] * 8
-    assert all(list(line) == ["question", "reference", "base", "adapter", "source"] for line in lines)
+    assert all(list(line) == ["question", "reference", "base", "adapter", "source", "where"] for line in lines)
     assert [line["reference"] for line in lines[:2]] == ["At eight.", None]
     held_out = load_data(recipe.load(run.resolved_path, allow_outside=True)).held_out
     for line, row in zip(lines[2:], held_out):

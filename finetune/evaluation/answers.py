@@ -30,18 +30,20 @@ class Question:
         text: the question as the page shows it; of several turns, all of them.
         reference: the answer of the row, or of the questions file; None where there is none.
         source: "questions" or "held_out".
+        where: the place of a held-out row; None for a question of the recipe.
     """
 
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
     text: str
     reference: str | None
     source: str
+    where: str | None = None
 
 
 def gather(
     engine: Engine, asked: Sequence[dict[str, str]], held_out: Sequence[Conversation], limit: int
 ) -> tuple[list[Question], int]:
-    """The questions to put: those of the recipe, then the first held-out rows.
+    """The questions to put: those of the recipe, then the first held-out rows (those without tools).
 
     A question is left out when it does not leave room for an answer of `limit` tokens: its history would have to be
     cut, or it could not be answered at all.
@@ -53,7 +55,7 @@ def gather(
         Question([{"role": "user", "content": row["question"]}], row["question"], row.get("reference"), "questions")
         for row in asked
     ]
-    candidates += [_of_row(row) for row in held_out[:NUM_HELD_OUT]]
+    candidates += [_of_row(row) for row in held_out[:NUM_HELD_OUT] if not row.tools]
     room_tokens = engine.context_tokens - answer_limit(engine, limit)
     kept = [question for question in candidates if _num_tokens(engine, question) <= room_tokens]
     return kept, len(candidates) - len(kept)
@@ -72,11 +74,11 @@ def _num_tokens(engine: Engine, question: Question) -> float:
 
 
 def _of_row(row: Conversation) -> Question:
-    turns = [{"role": message.role, "content": message.content} for message in row.messages]
+    turns = [message.as_dict() for message in row.messages]
     before, answer = turns[:-1], turns[-1]["content"]
     spoken = [turn for turn in before if turn["role"] != "system"]
     text = spoken[0]["content"] if len(spoken) == 1 else "\n\n".join(f"{t['role']}: {t['content']}" for t in spoken)
-    return Question(before, text, answer, "held_out")
+    return Question(before, text, answer, "held_out", row.where)
 
 
 def ask(
@@ -104,7 +106,7 @@ def ask(
             line[who] = answer.text
             stopped[who] += answer.ended
             words[who] += len(_WORD.findall(line[who]))
-        lines.append({**line, "source": question.source})
+        lines.append({**line, "source": question.source, "where": question.where})
         on_done(number)
     num = len(lines)
     return lines, {
@@ -116,6 +118,11 @@ def ask(
         "adapter_stopped": stopped["adapter"],
         "mean_words": {who: round(count / num, 2) if num else None for who, count in words.items()},
     }
+
+
+def shown(lines: Sequence[dict[str, Any]], show_rows: bool) -> list[dict[str, Any]]:
+    """The lines that a page or a terminal may show: without `evaluate.show_rows` none that holds the text of a row."""
+    return [line for line in lines if show_rows or line["source"] == "questions"]
 
 
 def to_jsonl(lines: Sequence[dict[str, Any]]) -> str:

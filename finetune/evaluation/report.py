@@ -57,8 +57,8 @@ def write_report(run: Run) -> Path:
         interval=_interval(evaluation["held_out"]),
         row_picture=_row_picture(evaluation["held_out"]),
         pictures=_pictures(run, check),
-        samples=answers.read(run.samples_path),
-        sample_line=_sample_line(evaluation["samples"]),
+        samples=answers.shown(answers.read(run.samples_path), words.evaluate.show_rows),
+        sample_line=_sample_line(evaluation["samples"], words.evaluate.show_rows),
         choices=_choices(run, plan),
         held_out=evaluation["held_out"],
         not_for=words.share.not_for,
@@ -174,7 +174,7 @@ def _picture(title: str, caption: str, svg: str | None) -> dict[str, Any] | None
     return {"title": title, "caption": caption, "svg": Markup(svg)} if svg else None
 
 
-def _sample_line(samples: Mapping[str, Any]) -> str:
+def _sample_line(samples: Mapping[str, Any], show_rows: bool) -> str:
     if not samples["num"]:
         return "No question was short enough to be answered within what the base can look at."
     words = samples["mean_words"]
@@ -186,6 +186,11 @@ def _sample_line(samples: Mapping[str, Any]) -> str:
     )
     if samples["num_left_out"]:
         line += f" {count_of(samples['num_left_out'], 'question')} left out: too long to leave room for an answer."
+    if samples["num_held_out"] and not show_rows:
+        line += (
+            f" The texts of {count_of(samples['num_held_out'], 'held-out row')} and the answers to them are in "
+            "samples.jsonl only; evaluate.show_rows: true shows them here."
+        )
     return line
 
 
