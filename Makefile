@@ -78,6 +78,10 @@ bench: $(VENV)/.dev ## measure speed and memory (see benchmarks/)
 kill: $(VENV)/.dev ## kill and resume a run 100 times; the result must not change
 	$(BIN)/python tests/kill_rounds.py --rounds 100
 
+.PHONY: templates
+templates: $(VENV)/.dev ## rewrite template.csv and template.xlsx of each domain from its template.jsonl
+	$(BIN)/python -m tests.template_kit
+
 .PHONY: starter
 starter: $(VENV)/.demo ## pre-train the bundled base anew (70 to 90 minutes on one CPU core)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m finetune.starter

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 MAX_PROBLEMS_SHOWN = 20
 
@@ -85,9 +86,18 @@ class RecipeError(FinetuneError, ValueError):
 
 
 class DataError(FinetuneError, ValueError):
-    """A data file or row is wrong."""
+    """A data file or row is wrong.
+
+    Attributes:
+        report: what was read and found up to the refusal (the data room's DataReport), so that a check can still be
+            written down; None where nothing was read.
+    """
 
     exit_code = 2
+
+    def __init__(self, problems: str | Problem | Iterable[str | Problem], report: Any = None):
+        super().__init__(problems)
+        self.report = report
 
 
 class ModelError(FinetuneError, ValueError):

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune import data, evaluation, hardware, models, prepare, recipe, training
+from finetune import checking, data, evaluation, hardware, models, prepare, recipe, training
+from finetune.checking.lengths import lengths
 from finetune.errors import (
     CancelledError,
     FinetuneError,
@@ -21,7 +22,6 @@ from finetune.errors import (
     StoppedError,
     SurroundingsError,
 )
-from finetune.generation import read_questions
 from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
@@ -177,12 +177,13 @@ def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]
 def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
     if not resume:
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
-    splits = data.load(loaded)
-    read_questions(loaded)  # evaluation needs them; a mistake in them is found now
+    checked = checking.check(loaded, talk=talk, with_lengths=False)
+    splits = checked.require()
     notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
     base = prepare.open_base(loaded)
     rendered = [
-        prepare.render_split(base, rows, loaded.recipe.data.overlong) for rows in (splits.train, splits.held_out)
+        prepare.render_split(base, rows, loaded.recipe.data.overlong, talk=talk)
+        for rows in (splits.train, splits.held_out)
     ]
     train_split, held_out_split = rendered
     notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
@@ -193,14 +194,13 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
     for line in notes:
         _tell(current, talk, line)
-    check = {
-        "schema": 1,
-        **splits.report.as_dict(),
-        "tokens": {"train": train_split.summary(), "held_out": held_out_split.summary()},
-    }
-    write_json(current.path / "check.json", check)
-    longest = max(len(row.input_ids) for row in train_split.rows)
-    plan = hardware.make_plan(hardware.machine(), loaded.recipe.train.batch_size, longest, loaded.recipe.hardware)
+    check = checking.with_lengths(checked.report, lengths(loaded, splits, talk=talk).facts)
+    check["tokens"] = {"train": train_split.summary(), "held_out": held_out_split.summary()}
+    checking.write_check(current.path, check)
+    longest_tokens = train_split.longest_tokens
+    plan = hardware.make_plan(
+        hardware.machine(), loaded.recipe.train.batch_size, longest_tokens, loaded.recipe.hardware
+    )
     write_json(current.path / "plan.json", plan.as_dict())
     for key, reason in plan.reasons.items():
         talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
@@ -235,6 +235,9 @@ def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) 
             "num_held_out": report.num_held_out,
             "num_rows_read": report.num_rows_read,
             "dropped": report.dropped,
+            "license": report.license,
+            "privacy": {"rule": loaded.recipe.data.privacy, "num_rows": report.privacy.get("num_rows")},
+            "leakage": {"rule": loaded.recipe.data.leakage, "num_rows": report.leakage.get("num_rows")},
             "files": [{"name": Path(f.name).name, "sha256": f.sha256, "num_rows": f.num_rows} for f in report.files],
         },
         "template": {

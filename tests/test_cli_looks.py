@@ -41,7 +41,7 @@ def test_new_keeps_a_name_that_is_no_text_in_yaml(name: str, tmp_path: Path) -> 
     assert finetune("new", name, cwd=tmp_path).code == 0
     ended = finetune("check", f"{name}/recipe.yaml", cwd=tmp_path)
     assert ended.code == 0, ended.err
-    assert ended.out.startswith(f"recipe    {name}: ")
+    assert ended.out.startswith(f"recipe    {name}\n")
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -122,7 +122,7 @@ def test_preview_as_json_adds_up(tmp_path: Path) -> None:
         assert "<|assistant|>" not in "".join(text for text, trained in entry["tokens"] if trained)
 
 
-def test_preview_as_a_page_is_one_file_without_a_script(tmp_path: Path) -> None:
+def test_preview_as_a_page_is_one_file_and_no_row_is_markup_in_it(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("question,answer\n<b>bold?</b>,<script>alert(1)</script>\nb?,b\nc?,c\n")
     (tmp_path / "recipe.yaml").write_text(
         "recipe: 1\nbase: {model: starter}\ndata: {train: rows.csv, held_out: held.csv}\n"
@@ -131,11 +131,9 @@ def test_preview_as_a_page_is_one_file_without_a_script(tmp_path: Path) -> None:
     ended = finetune("preview", ".", "--html", "page.html", cwd=tmp_path)
     assert (ended.code, ended.out) == (0, "page.html\n")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.startswith("<!doctype html>")
-    assert "<script" not in page
-    assert "http" not in page
-    shown = re.sub(r"<[^>]+>", "", re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)[0])
-    assert "&lt;b&gt;bold?&lt;/b&gt;&lt;|end|&gt;" in shown, "tokens stand side by side, with nothing between them"
+    assert page.lower().startswith("<!doctype html>")
+    assert "http" not in page and " src=" not in page
+    assert "<b>bold" not in page and "alert(1)</script" not in page
 
 
 @pytest.mark.parametrize("row", ["513", "999999"])
@@ -143,6 +141,48 @@ def test_preview_of_a_row_that_is_not_there(row: str, tmp_path: Path) -> None:
     ended = finetune("preview", "quickstart", "--row", row, cwd=tmp_path)
     assert ended.code == 2
     assert "512 training rows" in ended.err
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """A folder with three training rows: of middle length, long, short."""
+    long = "A much longer one?,Yes. " + "so " * 9
+    (tmp_path / "rows.csv").write_text(f"question,answer\nMiddle one?,yes\n{long}\nc?,c\n")
+    (tmp_path / "held.csv").write_text("question,answer\nd?,d\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "recipe: 1\nbase: {model: starter}\ndata: {train: rows.csv, held_out: held.csv}\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ((), ["rows.csv:2", "rows.csv:3", "rows.csv:4"]),
+        (("--rows", "2"), ["rows.csv:2", "rows.csv:3"]),
+        (("--row", "3"), ["rows.csv:4"]),
+        (("--at", "rows.csv:3"), ["rows.csv:3"]),
+        (("--find", "ONE?"), ["rows.csv:2", "rows.csv:3"]),
+        (("--find", "one?", "--rows", "1"), ["rows.csv:2"]),
+        (("--order", "longest"), ["rows.csv:3", "rows.csv:2", "rows.csv:4"]),
+        (("--order", "shortest", "--rows", "1"), ["rows.csv:4"]),
+    ],
+)
+def test_preview_shows_the_rows_asked_for(words: tuple[str, ...], places: list[str], three: Path) -> None:
+    ended = finetune("preview", "recipe.yaml", *words, "--json", cwd=three)
+    assert ended.code == 0, ended.err
+    assert [entry["where"] for entry in json.loads(ended.out)] == places
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(("--at", "rows.csv:99"), "no training row stands there"), (("--at", "held.csv:2"), "it may be held out"),
+     (("--find", "nowhere at all"), "no training row has this text")],
+)  # fmt: skip
+def test_preview_says_when_no_row_is_meant(words: tuple[str, ...], says: str, three: Path) -> None:
+    ended = finetune("preview", "recipe.yaml", *words, cwd=three)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.err and "nowhere at all" not in ended.err
 
 
 def test_a_row_cannot_drive_the_terminal(tmp_path: Path) -> None:

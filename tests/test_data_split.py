@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_data_room import CANARY, all_rows, chat, load, qa, refused, turns, write
 
-from finetune.data import Conversation, Message
-from finetune.data.splitting import held_out_units, row_key, split_by_share, units_of
+from finetune.data import Conversation, Message, findings
+from finetune.data.duplicates import marks, row_key
+from finetune.data.likeness import find_near
+from finetune.data.splitting import ShareSplit, held_out_units, split_by_share, unit_labels, unit_names
 from finetune.errors import DataError
 
 RELAXED = settings(
@@ -23,6 +25,18 @@ RELAXED = settings(
 
 def row(question: str, answer: str = "a", group: str | None = None) -> Conversation:
     return Conversation((Message("user", question), Message("assistant", answer)), "rows.jsonl:1", group)
+
+
+def split(rows, share: float, seed: int = 0) -> ShareSplit | None:
+    groups = [one.group for one in rows] if any(one.group is not None for one in rows) else None
+    return split_by_share(marks(rows), rows, share, seed, groups=groups)
+
+
+def sides(rows, share: float, seed: int = 0) -> tuple[list[Conversation], list[Conversation]]:
+    """(training rows, held-out rows)."""
+    made = split(rows, share, seed)
+    assert made is not None
+    return [rows[number] for number in made.train], [rows[number] for number in made.held_out]
 
 
 def questions(rows):
@@ -72,10 +86,80 @@ def test_split_is_the_same_for_a_seed_and_another_for_another(tmp_path):
 
 def test_split_moves_few_rows_when_one_is_added():
     rows = [row(f"q{number}") for number in range(1000)]
-    before, after = split_by_share(rows, 0.1, 0), split_by_share([row("new"), *rows], 0.1, 0)
-    assert before is not None
-    assert after is not None
-    assert len(questions(before[1]) ^ questions(after[1])) <= 2
+    before, after = sides(rows, 0.1)[1], sides([row("new"), *rows], 0.1)[1]
+    assert len(questions(before) ^ questions(after)) <= 2
+
+
+def test_split_of_rows_that_are_not_alike_stays_what_it_was():
+    rows = [row(f"question {number}?", f"answer {number}.") for number in range(100)]
+    made = split(rows, 0.1)
+    assert made is not None
+    assert made.held_out.tolist() == [3, 5, 9, 44, 47, 49, 51, 63, 64, 71]
+    assert made.notes == ["held out 10 of 100 rows (share 0.100, asked 0.1, seed 0)"]
+    grouped = [row(f"question {number}?", f"answer {number}.", f"d{number // 7}") for number in range(60)]
+    made = split(grouped, 0.1)
+    assert made is not None
+    assert made.held_out.tolist() == [56, 57, 58, 59]
+
+
+LONG = "Drink a glass of water with every meal, walk for half an hour a day and come back in {} weeks, please."
+OTHER = "Nothing of this kind is known; ask the nurse on the second floor who keeps the list of {} visitors."
+
+
+def test_split_keeps_what_is_alike_on_one_side():
+    """Equal and near questions, (long) answers and rows; forty singles around, so that a share can be held out."""
+    subjects = [f"subject{number} of matter{number * 7}" for number in range(40)]
+    singles = [row(f"Tell me about {one}?", f"This is what {one} is for: {one}.") for one in subjects]
+    families = [
+        [row("What is gout?", "One."), row("what is GOUT", "Two.")],
+        [
+            row("Please tell what the treatment is for mumps", "Three."),
+            row("Tell what is the treatment for mumps?", "4."),
+        ],
+        [row("Can I eat eggs?", LONG.format("six")), row("How much sport is too much?", LONG.format("six").upper())],
+        [row("Who visits whom here?", OTHER.format("old")), row("Is anything open at night?", OTHER.format("new"))],
+        [
+            row("How do I clean a new kettle well?", LONG.format(9)),
+            row("How do I clean a old kettle well?", LONG.format(10)),
+        ],
+    ]
+    for seed in range(30):
+        rows = [*singles, *(one for family in families for one in family)]
+        made = split(rows, 0.3, seed)
+        assert made is not None
+        held_out = set(made.held_out.tolist())
+        at = len(singles)
+        for family in families:
+            assert len({number in held_out for number in range(at, at + len(family))}) == 1
+            at += len(family)
+        assert made.warnings == []
+        assert any("stay on one side" in note for note in made.notes)
+
+
+def test_split_leaves_answers_apart_where_they_chain_most_rows_together():
+    """485 of 500 rows of a well known file of conversations have an answer that another one has."""
+    answers = [LONG.format(word) for word in ("one", "two")]
+    rows = [row(f"How does subject{number} work in matter{number * 3}?", answers[number % 2]) for number in range(100)]
+    made = split(rows, 0.1)
+    assert made is not None
+    assert len(made.held_out) == 10
+    assert made.warnings == [
+        "10 of 10 held-out rows: their answers are also trained, exactly or nearly. More than half of all rows hang "
+        "together by them, so they could not be kept on one side: scores on these rows are too good"
+    ]
+    rows = [row("Write a note.", f"Note number{number} about subject{number * 3}.") for number in range(100)]
+    made = split(rows, 0.1)
+    assert made is not None
+    assert len(made.held_out) == 10
+    assert "10 of 10 held-out rows: their questions are also trained, exactly or nearly." in made.warnings[0]
+
+
+def test_split_by_a_large_group_is_no_chain():
+    rows = [row(f"q{number}", group="large" if number < 70 else f"small{number}") for number in range(100)]
+    made = split(rows, 0.1)
+    assert made is not None
+    assert made.warnings == []
+    assert len({number < 70 for number in made.held_out.tolist()}) == 1
 
 
 def test_split_by_group(tmp_path):
@@ -96,7 +180,8 @@ def test_one_group_cannot_be_split(tmp_path):
 def test_fault_61_held_out_file_overlaps(tmp_path):
     write(tmp_path / "test.jsonl", [chat("new", "a"), chat("question 1?", " answer 1. ", system="s")])
     assert refused(tmp_path, [qa(1), qa(2)], held_out="test.jsonl") == [
-        "test.jsonl:2: this held-out row is also a training row (rows.jsonl:1). Fix: remove it from one of the two"
+        "test.jsonl:2: this held-out row is also a training row (rows.jsonl:1). "
+        "Fix: remove it from one of the two (finetune check --fix does), or set data.leakage: warn"
     ]
     write(tmp_path / "test.jsonl", [qa(3), qa(4), qa(4)])
     splits = load(tmp_path, [qa(1), qa(2)], held_out="test.jsonl")
@@ -114,24 +199,82 @@ def test_fault_61_groups_straddle_a_held_out_file(tmp_path):
 GROUPED = st.lists(st.tuples(st.integers(0, 12), st.none() | st.integers(0, 5)), min_size=2, max_size=60)
 
 
+def grouped(pairs) -> list[Conversation]:
+    return [row(f"q{number}", group=None if group is None else str(group)) for number, group in pairs]
+
+
+def units(rows) -> list[str]:
+    """The unit of each row by name: groups and equal rows only."""
+    groups = [one.group for one in rows]
+    made = marks(rows)
+    return unit_names(unit_labels(made, groups, []), made, groups)
+
+
 @given(pairs=GROUPED, share=st.floats(0.01, 0.99), seed=st.integers(0, 5))
 @RELAXED
 def test_split_properties(pairs, share, seed):
-    rows = [row(f"q{number}", group=None if group is None else str(group)) for number, group in pairs]
-    units = units_of(rows)
-    split = split_by_share(rows, share, seed)
-    if split is None:
-        assert len(set(units)) == 1
+    rows = grouped(pairs)
+    made = split(rows, share, seed)
+    if made is None:
+        assert len(set(units(rows))) == 1
         return
-    train, held_out, _ = split
+    train, held_out = sides(rows, share, seed)
     assert train
     assert held_out
-    assert sorted(map(id, [*train, *held_out])) == sorted(map(id, rows))
+    assert sorted([*made.train.tolist(), *made.held_out.tolist()]) == list(range(len(rows)))
     assert not {row_key(one) for one in train} & {row_key(one) for one in held_out}
     assert not {one.group for one in train if one.group} & {one.group for one in held_out}
-    again = split_by_share(rows, share, seed)
-    assert again is not None
-    assert again[:2] == (train, held_out)
+    assert sides(rows, share, seed) == (train, held_out)
+
+
+@given(pairs=GROUPED, data=st.data())
+@RELAXED
+def test_units_are_the_connected_rows_whatever_their_order(pairs, data):
+    """Union-find against the plain definition: rows hang together by a group or by their text."""
+    rows = grouped(pairs)
+    names = units(rows)
+    unit = list(range(len(rows)))
+    for _ in rows:
+        for a, one in enumerate(rows):
+            for b, other in enumerate(rows):
+                if row_key(one) == row_key(other) or (one.group is not None and one.group == other.group):
+                    unit[a] = unit[b] = min(unit[a], unit[b])
+    assert [names.index(name) for name in names] == [unit.index(one) for one in unit]
+    order = data.draw(st.permutations(range(len(rows))))
+    assert units([rows[number] for number in order]) == [names[number] for number in order]
+
+
+ALIKE = st.lists(
+    st.tuples(
+        st.integers(0, 9), st.sampled_from(["", " now", " today"]), st.integers(0, 4), st.sampled_from(["", "!"])
+    ),
+    min_size=2,
+    max_size=30,
+)
+
+
+@given(parts=ALIKE, seed=st.integers(0, 3), data=st.data())
+@RELAXED
+def test_split_does_not_depend_on_the_order_and_never_cuts_a_near_group(parts, seed, data):
+    rows = [
+        row(
+            f"How do I wash pullover{number} and sock{number} and hat{number}{tail}?",
+            LONG.format(f"week{answer}") + sign,
+        )
+        for number, tail, answer, sign in parts
+    ]
+    order = data.draw(st.permutations(range(len(rows))))
+    made, again = split(rows, 0.3, seed), split([rows[number] for number in order], 0.3, seed)
+    assert (made is None) == (again is None)
+    if made is None or again is None:
+        return
+    assert sorted(order[number] for number in again.held_out) == made.held_out.tolist()
+    held_out = {*made.held_out.tolist()}
+    near = find_near(marks(rows), rows)
+    left = " ".join(made.warnings)
+    for word, labels in (("rows are", near.row), ("questions are", near.question), ("answers are", near.answer)):
+        if word not in left:
+            assert all((number in held_out) == (int(first) in held_out) for number, first in enumerate(labels))
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.just(1), min_size=2), st.floats(0.01, 0.99))
@@ -148,6 +291,10 @@ def pair_key(pair: tuple[str, str]) -> str:
 
 def chat_key(texts: list[str]) -> str:
     return row_key(Conversation(tuple(Message("user", text) for text in texts), ""))
+
+
+# any text must be read back, also what looks garbled or personal
+UNCHECKED = {"checks": dict.fromkeys(findings.KINDS, "off"), "privacy": "off"}
 
 
 def visible(text: str) -> bool:
@@ -192,7 +339,7 @@ def test_pairs_written_are_read_back(pairs, kind):
             content = "\n".join(lines) if kind == "jsonl" else "[" + ",\n".join(lines) + "]"
         else:
             content = in_csv(pairs, {"csv,": ",", "csv;": ";", "tsv": "\t"}[kind])
-        got = [tuple(text for _, text in turns(one)) for one in all_rows(load(folder, content, file))]
+        got = [tuple(text for _, text in turns(one)) for one in all_rows(load(folder, content, file, **UNCHECKED))]
     assert got == pairs
 
 
@@ -206,7 +353,7 @@ def test_conversations_written_are_read_back(chats, kind, name):
     rows = [{key: [{role: words[index % 2], text: content} for index, content in enumerate(texts)]} for texts in chats]
     content = "\n".join(map(json.dumps, rows)) if name.endswith("l") else json.dumps(rows, indent=1)
     with tempfile.TemporaryDirectory() as folder:
-        splits = load(Path(folder), content, name)
+        splits = load(Path(folder), content, name, **UNCHECKED)
     got = {tuple(text for _, text in turns(one)) for one in [*splits.train, *splits.held_out]}
     assert got == {tuple(texts) for texts in chats}
 

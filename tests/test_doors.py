@@ -19,7 +19,8 @@ DOORS = {
     "gradio": set(),
     "accelerate": {"training"},
     "matplotlib": {"evaluation"},
-    "pyarrow": {"data"},
+    **{name: {"data"} for name in ("openpyxl", "orjson", "phonenumbers", "stdnum", "rensa", "ftfy", "py3langid")},
+    "pyarrow": {"data", "training"},
 }
 # What takes seconds to import; none of it may load before it is used.
 HEAVY = ("torch", "transformers", "peft", "trl", "datasets", "gradio", "accelerate", "matplotlib", "pyarrow", "pandas")

@@ -10,12 +10,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "finetune"
 DEMO = PACKAGE.parent / "demo"
 FLOORS = (
     ("errors",),
-    ("resources", "talk"),
+    ("resources", "talk", "hub"),
     ("recipe",),
     ("runs",),
     ("data", "render", "models", "hardware"),
     ("prepare", "training", "generation"),
-    ("evaluation",),
+    ("evaluation", "checking"),
     ("workflow",),
     ("cli", "starter"),
 )

@@ -138,9 +138,12 @@ def test_trim_history_leaves_short_rows_alone(home: Path) -> None:
 def test_fault_41_all_rows_too_long(home: Path) -> None:
     base = _open(home)
     train = prepare.render_split(base, [_LONG, _LONG], "drop")
-    with pytest.raises(DataError, match="all 2 training rows are longer than allowed") as caught:
+    with pytest.raises(DataError) as caught:
         prepare.check_rendered(train, prepare.render_split(base, [_SHORT], "drop"), base)
-    assert "now 200" in str(caught.value)
+    assert str(caught.value) == (
+        "data.max_length: all 2 training rows are longer than allowed. Fix: raise data.max_length (now 200), shorten "
+        "the rows, or set data.overlong: trim_history"
+    )
 
 
 def test_fault_41_most_rows_too_long(home: Path) -> None:
@@ -149,8 +152,37 @@ def test_fault_41_most_rows_too_long(home: Path) -> None:
     half = prepare.render_split(base, [_SHORT, _LONG], "drop")
     assert prepare.check_rendered(half, held_out, base)
     most = prepare.render_split(base, [_SHORT, _LONG, _LONG], "drop")
-    with pytest.raises(DataError, match=r"2 of 3 training rows .* the first is rows\.csv:3"):
+    with pytest.raises(DataError) as caught:
         prepare.check_rendered(most, held_out, base)
+    assert str(caught.value) == (
+        "data.max_length: 2 of 3 training rows are longer than allowed, the first is rows.csv:3. Fix: raise "
+        "data.max_length (now 200), shorten the rows, or set data.overlong: trim_history"
+    )
+
+
+def test_fault_41_more_than_one_percent_too_long_and_nobody_chose_it(home: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare.check_rendered(_many(3_688, 312), _many(5, 0), _open(home))
+    assert str(caught.value) == (
+        "data.max_length: 312 of 4000 training rows are longer than allowed: rows.csv:2, rows.csv:3, rows.csv:4, ...; "
+        "250 tokens would keep 99 % of the rows (got 200). Fix: set data.max_length: 250, or say that they may be left "
+        "out with data.overlong: drop"
+    )
+
+
+@pytest.mark.parametrize("overlong", ["drop", "trim_history"])
+def test_fault_42_no_answer_is_cut_and_its_end_token_is_always_trained(home: Path, overlong: str) -> None:
+    """Peers keep the beginning of a long answer; here a row is there whole, or it is named as left out."""
+    base = _open(home)
+    talks = [_talk(k, "hi " * (k % 50), "x" * (3 * k), "kind", "y" * (2 * k)) for k in range(1, 120)]
+    split = prepare.render_split(base, talks, overlong)
+    assert split.rows and split.overlong
+    assert len(split.rows) + len(split.overlong) == len(talks)
+    for row, conversation in zip(split.rows, split.conversations):
+        answers = [message.content for message in conversation.messages if message.role == "assistant"]
+        for (start, end), answer in zip(row.spans, answers[-len(row.spans) :]):
+            assert row.input_ids[end - 1] == row.labels[end - 1] == base.renderer.end_id
+            assert base.tokenizer.decode(row.input_ids[start : end - 1]) == answer
 
 
 def test_fault_94_no_held_out_row_left(home: Path) -> None:
@@ -252,10 +284,13 @@ def test_summary_of_lengths() -> None:
         "num_tokens": 100,
         "num_trained_tokens": 8,
         "trained_share": 0.08,
+        "parts": None,
         "shortest_tokens": 10,
         "median_tokens": 30,
+        "p90_tokens": 40,
         "p99_tokens": 40,
         "longest_tokens": 40,
+        "keeps_99_tokens": 99,
         "num_overlong_left_out": 1,
         "overlong_places": ["a:1"],
         "num_trimmed": 3,
@@ -296,10 +331,10 @@ def test_pairs_are_what_training_is_given(home: Path) -> None:
     splits = data.load(loaded)
     base = prepare.open_base(loaded)
     told: list[tuple[int, int]] = []
-    many = list(splits.train) * 40
+    many = list(splits.train) * 200
     split = prepare.render_split(base, many, "drop", on_done=lambda done, total: told.append((done, total)))
-    assert len(split.pairs()) == 480
-    assert told == [(200, 480), (400, 480)]
+    assert len(split.pairs()) == 2_400
+    assert told == [(1_000, 2_400), (2_000, 2_400), (2_400, 2_400)]
     ids, labels = split.pairs()[0]
     assert len(ids) == len(labels) and any(label != -100 for label in labels)
     assert all(label in (-100, token) for token, label in zip(ids, labels))

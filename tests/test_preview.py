@@ -1,4 +1,4 @@
-"""`finetune preview`: rows that are too long, and what its page may replace."""
+"""`finetune preview`: rows that are too long, whose turn a token is, what its page holds and may replace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
+import tiny
 from commands_kit import Ended, finetune
+
+from finetune import data, prepare, recipe
+from finetune.checking import preview
+from finetune.data import Conversation, Message
+from finetune.prepare import OpenedBase
+from finetune.render import Renderer
 
 GREETING = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Good morning to you."}]
 LONG = [{"role": "user", "content": "What then?"}, {"role": "assistant", "content": "One day after another. " * 40}]
@@ -60,7 +67,7 @@ def test_rows_that_are_too_long_are_marked_and_nothing_in_them_is(home: Path, ov
     assert finetune(*words, "--html", "page.html", cwd=home).code == 0
     page = (home / "page.html").read_text(encoding="utf-8")
     assert page.count(says) == 2
-    pictures = page.split("<pre>")[1:]
+    pictures = page.split("<article")[1:]
     assert ['class="on"' in picture for picture in pictures] == [True, False, False]
 
 
@@ -95,3 +102,103 @@ def test_nothing_else_is_ever_overwritten(home: Path, target: str) -> None:
     assert "trained tokens" not in ended.err, "it is refused before anything is rendered"
     assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
     assert (home / "link").is_symlink()
+
+
+# -- what an entry and the page hold -------------------------------------------------------------------------------
+
+
+def _written(home: Path, *rows: list[dict], **words: object) -> str:
+    (home / "rows.jsonl").write_text("\n".join(json.dumps({"messages": row}) for row in rows) + "\n")
+    loaded = recipe.load(home / "recipe.yaml", ("data.overlong=drop", "data.duplicates=keep"))
+    target = home / "page.html"
+    preview.write_page(target, loaded, data.load(loaded), prepare.open_base(loaded), **words)  # type: ignore[arg-type]
+    return target.read_text(encoding="utf-8")
+
+
+def _talk(*turns: tuple[str, str]) -> Conversation:
+    return Conversation(tuple(Message(role, text) for role, text in turns), "rows.csv:2")
+
+
+@pytest.mark.parametrize(
+    ("make", "texts"),
+    [
+        (tiny.chatml, ["<|im_start|>system\nBe kind<|im_end|>\n", "<|im_start|>user\nhi<|im_end|>\n",
+                       "<|im_start|>assistant\nhello<|im_end|>\n", "<|im_start|>user\nhi<|im_end|>\n",
+                       "<|im_start|>assistant\nkind<|im_end|>\n"]),
+        (tiny.llama3, ["<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe kind<|eot_id|>",
+                       "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>",
+                       "<|start_header_id|>assistant<|end_header_id|>\n\nhello<|eot_id|>",
+                       "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>",
+                       "<|start_header_id|>assistant<|end_header_id|>\n\nkind<|eot_id|>"]),
+    ],
+    ids=["chatml", "llama 3"],
+)  # fmt: skip
+def test_every_turn_begins_where_its_control_token_stands(make, texts: list[str]) -> None:
+    tokenizer = make()
+    base = OpenedBase(None, None, tokenizer, Renderer(tokenizer), 99, [])  # type: ignore[arg-type]
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    entry = preview.preview_of(base, _talk(*zip(roles, ["Be kind", "hi", "hello", "hi", "kind"])), "drop", number=3)
+    starts = [index for index, _ in entry["role_starts"]]
+    assert [role for _, role in entry["role_starts"]] == roles and starts[0] == 0
+    ends = [*starts[1:], len(entry["tokens"])]
+    assert ["".join(text for text, _ in entry["tokens"][a:b]) for a, b in zip(starts, ends)] == texts
+    assert entry["number"] == 3
+
+
+def test_blanks_of_tokens_are_kept_whatever_the_decoder_drops() -> None:
+    """Some decoders drop the blank before a first word; token by token, every blank would be gone."""
+    tokenizer = tiny.llama2()
+    base = OpenedBase(None, None, tokenizer, Renderer(tokenizer), 99, [])  # type: ignore[arg-type]
+    entry = preview.preview_of(base, _talk(("user", "hi kind user"), ("assistant", "hello user")), "drop")
+    assert _text(entry) == tokenizer.decode(base.renderer.render(
+        [{"role": "user", "content": "hi kind user"}, {"role": "assistant", "content": "hello user"}]
+    ).input_ids)  # fmt: skip
+    assert [role for _, role in entry["role_starts"]] == ["user", "assistant"]
+
+
+def test_the_page_says_that_it_holds_row_text_and_asks_nobody_for_anything(home: Path) -> None:
+    page = _written(home, GREETING, [{"role": "user", "content": "<script src=//x.example>&\x07"}, GREETING[1]])
+    assert "This page shows the text of your rows" in page and "本页应您的要求显示了数据原文" in page
+    assert "http:" not in page and "https:" not in page and "//x.example>" not in page
+    assert page.count("<script") == 1, "row text is text"
+    assert "\x07" not in page and "\u2407" in page
+    assert str(home) not in page
+
+
+def test_totals_are_of_all_rows_and_the_rows_shown_are_bounded(home: Path) -> None:
+    rows = [
+        [{"role": "user", "content": f"{k}: why?"}, {"role": "assistant", "content": "so " * k}] for k in range(1, 15)
+    ]
+    page = _written(home, *rows, limit=8)
+    assert "8 of 14 rows are shown: the first ones, the longest and the shortest." in page
+    assert page.count("<article") == 8
+    numbers = [int(part.split('"')[0]) for part in page.split('data-number="')[1:]]
+    assert numbers == [1, 2, 3, 4, 5, 6, 13, 14]
+    whole = _written(home, *rows)
+    assert whole.count("<article") == 14 and "rows are shown" not in whole
+    asked = _written(home, *rows, rows=[4, 1])
+    assert [int(part.split('"')[0]) for part in asked.split('data-number="')[1:]] == [5, 2]
+    assert "The 2 of 14 rows that were asked for are shown." in asked
+    for one in (page, asked):  # the boxes on top
+        assert one.split("<dl>")[1].split("</dl>")[0] == whole.split("<dl>")[1].split("</dl>")[0]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limit", "chosen"),
+    [
+        ([5, 6, 7], 3, [0, 1, 2]),
+        ([5, 6, 7], 5, [0, 1, 2]),
+        ([9, 1, 5, 5, 2, 8, 3, 7], 4, [0, 1, 4, 5]),  # two first ones, the shortest and the longest of the rest
+        ([9, 1, 5], 1, [0]),
+        ([], 3, []),
+        ([150_000, 100_000, 10], 3, [0, 2]),  # no page of half a million tokens
+        ([500_000], 3, [0]),
+    ],
+)
+def test_which_rows_are_shown(sizes: list[int], limit: int, chosen: list[int]) -> None:
+    assert preview.choose(sizes, limit) == (chosen, len(chosen) < len(sizes))
+
+
+def test_a_row_the_template_refuses_does_not_stop_the_page(home: Path) -> None:
+    page = _written(home, GREETING, [{"role": "user", "content": "\ue0f0"}, GREETING[1]])
+    assert page.count("<article") == 1 and "1 rows are refused by the chat template" in page

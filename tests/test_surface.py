@@ -24,8 +24,8 @@ RECIPE = "RECIPE --debug --set KEY=VALUE --allow-outside --trust-remote-code"
 COMMANDS = {
     "recipes": "--debug --json",
     "new": "NAME --debug --from RECIPE",
-    "check": f"{RECIPE} --json",
-    "preview": f"{RECIPE} --row N --rows N --html FILE --json",
+    "check": f"{RECIPE} --output DIR --fix FILE --processes N --json",
+    "preview": f"{RECIPE} --row N --at FILE:LINE --find TEXT --order ORDER --rows N --html FILE --json",
     "run": f"{RECIPE} --output DIR --resume --json",
     "evaluate": "RUN --debug --json",
     "chat": "SOURCE --debug --base BASE --question TEXT --without-adapter --system TEXT --max-new-tokens N "

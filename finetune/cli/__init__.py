@@ -51,14 +51,29 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="the folder to make")
     command.add_argument("--from", dest="source", default="quickstart", metavar="RECIPE", help="shipped name")
 
-    command = _add(commands, "check", "read recipe and data, without a model: every problem at once")
+    command = _add(commands, "check", "read recipe and data, without a model: every problem at once, and a page")
     _recipe(command)
+    command.add_argument(
+        "--output", metavar="DIR", help="folder for check.html and check.json (default: checks/NAME); only earlier "
+        "ones are replaced",
+    )  # fmt: skip
+    command.add_argument(
+        "--fix", metavar="FILE", help="also write the usable rows, mended where that is safe, to a new .jsonl file"
+    )
+    _processes(command)
     _json(command)
 
     command = _add(commands, "preview", "show what will be trained: supervised tokens in colour")
     _recipe(command)
-    command.add_argument("--row", type=_at_least_1, metavar="N", help="only training row N (from 1)")
-    command.add_argument("--rows", type=_at_least_1, default=3, metavar="N", help="the first N rows (default 3)")
+    one = command.add_mutually_exclusive_group()
+    one.add_argument("--row", type=_at_least_1, metavar="N", help="only training row N (from 1)")
+    one.add_argument("--at", metavar="FILE:LINE", help="only the row that stands there, as check.html names places")
+    one.add_argument("--find", metavar="TEXT", help="only rows with this text in them")
+    orders = ("file", "longest", "shortest")
+    one.add_argument(
+        "--order", choices=orders, default="file", metavar="ORDER", help="which rows come first: " + ", ".join(orders)
+    )
+    command.add_argument("--rows", type=_at_least_1, metavar="N", help="at most N rows (default 3; on a page 200)")
     command.add_argument("--html", metavar="FILE", help="write a page instead; only an earlier one is replaced")
     _json(command)
 
@@ -143,6 +158,12 @@ def _source(command: argparse.ArgumentParser, one: bool) -> None:
     else:
         command.add_argument("sources", nargs="*", help=f"{_SOURCE_HELP} (default: the newest run)")
     command.add_argument("--base", metavar="BASE", help="use this base instead of the recorded one")
+
+
+def _processes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--processes", type=_at_least_1, metavar="N", help="how many read and check at once; changes no result"
+    )
 
 
 def _json(command: argparse.ArgumentParser) -> None:

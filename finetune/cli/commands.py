@@ -105,47 +105,66 @@ def _links_of_a_copy(page: Path, moved: dict[str, str]) -> str:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Recipe and data, without any model weights."""
-    from finetune import data
-    from finetune.cli import show
-    from finetune.generation import read_questions
-
+    """Recipe and data, without any model weights: a summary on stdout, a page and its JSON in a folder."""
     loaded = _load(arguments)
-    splits = data.load(loaded)
-    read_questions(loaded)
-    report = splits.report.as_dict() | {"texts": show.text_lengths(loaded, splits)}
-    report["warnings"] = [*report["warnings"], *show.length_warnings(loaded, report)]
+    # Behind the recipe: a wrong one is refused before the libraries that read rows are imported.
+    from finetune import checking
+    from finetune.cli import show
+
+    folder = Path(arguments.output) if arguments.output else checking.default_folder(loaded.recipe.name)
+    checking.check_target(folder)
+    if arguments.fix:
+        checking.check_fix_target(loaded, Path(arguments.fix))
+    with show.TerminalTalk() as talk:
+        result = checking.check(loaded, num_processes=arguments.processes, talk=talk)
+    paths: tuple[Path, ...] = ()
+    try:
+        paths = checking.write_check(folder, result.report)
+    except SurroundingsError as error:
+        if arguments.output:
+            raise
+        # The check itself is done: it is told all the same.
+        _say(f"no page was written: {error}. Name a folder with --output")
     if arguments.json:
-        return _print_json(report)
-    show.check_report(loaded, report)
-    return None
+        _print_json(result.report)
+        for path in paths:
+            _say(str(path))
+    else:
+        show.check_report(result.report)
+        for word, path in zip(("page", "json"), paths):
+            print(f"{word:<10}{path}")
+    if arguments.fix:
+        for line in checking.write_fixed(loaded, result, Path(arguments.fix)):
+            _say(line)
+    result.require()
 
 
 def preview(arguments: argparse.Namespace) -> None:
     """What will be trained, token by token."""
+    loaded = _load(arguments)
     from finetune import data, prepare
+    from finetune.checking import preview as pages
     from finetune.cli import show
+    from finetune.cli.choosing import chosen_rows
 
     if arguments.html:
-        show.check_page_target(Path(arguments.html))
-    loaded = _load(arguments)
-    splits = data.load(loaded)
-    base = prepare.open_base(loaded)
-    chosen = splits.train[: arguments.rows]
-    if arguments.row is not None:
-        if not 1 <= arguments.row <= len(splits.train):
-            raise DataError(Problem("", "--row", f"there are {len(splits.train)} training rows", str(arguments.row)))
-        chosen = [splits.train[arguments.row - 1]]
-    for line in base.notes:
-        _say(line)
-    overlong = loaded.recipe.data.overlong
-    previews = [show.preview_of(base, conversation, overlong) for conversation in chosen]
+        pages.check_page_target(Path(arguments.html))
+    with show.TerminalTalk() as talk:
+        splits = data.load(loaded, talk=talk)
+        base = prepare.open_base(loaded)
+        chosen = chosen_rows(arguments, splits.train, arguments.rows or (200 if arguments.html else 3))
+        plain = not (arguments.row or arguments.at or arguments.find or arguments.rows or arguments.order != "file")
+        for line in base.notes:
+            _say(line)
+        if arguments.html:
+            pages.write_page(Path(arguments.html), loaded, splits, base, rows=None if plain else chosen, talk=talk)
+            print(arguments.html)
+            return None
+    previews = [
+        pages.preview_of(base, splits.train[number], loaded.recipe.data.overlong, number + 1) for number in chosen
+    ]
     if arguments.json:
         return _print_json(previews)
-    if arguments.html:
-        show.write_preview_page(Path(arguments.html), loaded.recipe.name, previews)
-        print(arguments.html)
-        return None
     for entry in previews:
         show.print_preview(entry)
     return None

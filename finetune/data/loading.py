@@ -2,136 +2,334 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from finetune.data import files
-from finetune.data.reading import Choices, read_file
-from finetune.data.shapes import Conversation, DataReport, Message, Splits, fingerprint_of, name_shown, plural
-from finetune.data.splitting import FEW_ROWS, overlap_problems, split_by_share, without_duplicates
+from finetune.data import findings, outcomes, pipeline, sources
+from finetune.data.fates import Fates
+from finetune.data.marks_store import without_signatures
+from finetune.data.pipeline import Gathered
+from finetune.data.recognition import Choices
+from finetune.data.rowwork import Settings
+from finetune.data.shapes import DataReport, Splits, name_shown, plural
+from finetune.data.sources import Source
+from finetune.data.store import Rows
 from finetune.errors import DataError, Problem
+from finetune.talk import Talk
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from finetune.data.duplicates import Marks
     from finetune.recipe import LoadedRecipe
 
+MANY_ROWS = 50_000  # comparing more of them takes long enough to be said
 
-def load(loaded: LoadedRecipe) -> Splits:
+
+@dataclass
+class Side:
+    """Rows on their way into one split: their numbers in the store, and their marks in the same order."""
+
+    numbers: np.ndarray
+    marks: Marks
+
+    def taken(self, keep: np.ndarray) -> Side:
+        """The rows at these positions, or under a mask; not copied where all of them stay."""
+        if keep.dtype == bool and keep.all():
+            return self
+        return Side(self.numbers[keep], self.marks.take(keep))
+
+
+def load(
+    loaded: LoadedRecipe, *, num_processes: int | None = None, talk: Talk | None = None, lenient: bool = False
+) -> Splits:
     """Read, recognise and check all rows that a recipe names, drop duplicates, and split.
 
-    Nothing is guessed silently: every choice is a line in the report's notes. Needs no torch and no network.
+    Nothing is guessed silently: every choice is a line in the report's notes. Needs no torch. Rows, order, report and
+    fingerprint do not depend on the number of processes.
+
+    Args:
+        num_processes: that parse and check rows; None: one for small inputs, else as many as the processors.
+        talk: told how far the reading is.
+        lenient: what the rules for rows refuse is not raised but handed back as `Splits.refused`, with the bad rows
+            left out; for a check that goes on to mend. What cannot be read at all is refused all the same.
 
     Raises:
-        DataError: with every problem found, each with file, line and remedy; never with the text of a row.
+        DataError: with every problem found, each with file, line and remedy; never with the text of a row. Its
+            `report` holds what was found up to there.
+        SurroundingsError: no room on the disk, or a worker process died.
     """
-    data = loaded.recipe.data
     problems: list[Problem] = []
-    train_files = files.find("data.train", data.train, loaded.path_of, loaded.where("data.train"), problems)
-    held_files: list[files.DataFile] = []
-    if isinstance(data.held_out, str):
-        where = loaded.where("data.held_out")
-        held_files = files.find("data.held_out", data.held_out, loaded.path_of, where, problems)
-        trained = {file.path.resolve() for file in train_files}
-        for file in held_files:
-            if file.path.resolve() in trained:
-                what = f"{file.name} is also a file of data.train"
-                problems.append(
-                    Problem(where, "data.held_out", what, fix="hold out other rows, or a share such as 0.1")
-                )
-        held_files = [file for file in held_files if file.path.resolve() not in trained]
-    columns = {str(key): column for key, column in data.columns.items()}
-    choices = Choices(data.format, columns, data.group_by)
-    report = DataReport()
-    train = _read_all(train_files, choices, report, problems)
-    held_out = _read_all(held_files, choices, report, problems)
-    if problems:
-        raise DataError(problems)
-    return _finish(loaded, train, held_out, report)
-
-
-def _read_all(
-    data_files: Sequence[files.DataFile], choices: Choices, report: DataReport, problems: list[Problem]
-) -> list[Conversation]:
-    conversations: list[Conversation] = []
-    for file in data_files:
-        read = read_file(file, choices, problems)
-        conversations += read.conversations
-        report.notes += read.notes
-        report.warnings += read.warnings
-        if read.facts:
-            report.files.append(read.facts)
-            report.num_rows_read += read.facts.num_rows
-    return conversations
-
-
-def _finish(
-    loaded: LoadedRecipe, train: list[Conversation], held_out: list[Conversation], report: DataReport
-) -> Splits:
-    """Duplicates, split, system prompt and the report's totals.
-
-    Raises:
-        DataError: the rows cannot be split as asked, or held-out rows are trained on.
-    """
+    talk = talk or Talk()
     data = loaded.recipe.data
-    train = _deduplicated(train, data.duplicates, "training" if held_out else "", report)
-    held_where = loaded.where("data.held_out")
+    named = _sources(loaded, problems)
+    columns = {str(word): column for word, column in data.columns.items()}
+    choices = Choices(data.format, columns, data.group_by, dict(data.roles), data.turns == "mend")
+    off = findings.off_kinds(findings.rules_of({str(kind): rule for kind, rule in data.checks.items()}))
+    liked_only = loaded.recipe.train.method == "sft"
+    settings = Settings(tuple(loaded.recipe.share.languages), off, data.privacy, data.system_prompt, liked_only)
+    gathered = pipeline.read(named, choices, data.encoding, settings, num_processes, talk)
+    report = _report_of(loaded, gathered)
+    refused = outcomes.of_bad_rows(loaded, gathered, report)
+    if problems or gathered.problems:
+        raise DataError([*problems, *refused, *gathered.problems], report)
+    if not gathered.store.num_rows:
+        raise DataError(refused or [outcomes.of_nothing_left(loaded, report)], report)
+    return _Loading(loaded, gathered, report, refused, lenient, talk).run()
+
+
+def _sources(loaded: LoadedRecipe, problems: list[Problem]) -> list[tuple[str, Source]]:
+    """(train or held_out, source) in order; what cannot be found goes to `problems`."""
+    data = loaded.recipe.data
+
+    def find(key: str, value: Any) -> list[Source]:
+        return sources.find(key, value, loaded.path_of, loaded.where(key), problems, stream=data.stream)
+
+    train = find("data.train", data.train)
+    held_out: list[Source] = []
     if isinstance(data.held_out, str):
-        held_out = _deduplicated(held_out, data.duplicates, "held-out", report)
-        overlap = overlap_problems(train, held_out, held_where)
-        if overlap:
-            raise DataError(overlap)
-        report.notes.append(f"held out {plural(len(held_out), 'row')}: the files of data.held_out")
-    else:
-        split = split_by_share(train, data.held_out, loaded.recipe.train.seed)
+        trained = {source.identity for source in train}
+        for source in find("data.held_out", data.held_out):
+            if source.identity in trained:
+                what = f"{source.name} is also a file of data.train"
+                fix = "hold out other rows, or a share such as 0.1"
+                problems.append(Problem(loaded.where("data.held_out"), "data.held_out", what, fix=fix))
+            else:
+                held_out.append(source)
+    return [("train", source) for source in train] + [("held_out", source) for source in held_out]
+
+
+def _report_of(loaded: LoadedRecipe, gathered: Gathered) -> DataReport:
+    """What was read, before any rule is applied to it."""
+    data, report = loaded.recipe.data, DataReport()
+    for file in gathered.files:
+        report.notes += file.notes
+        report.files.append(pipeline.facts_of(file))
+    report.num_rows_read = gathered.num_rows
+    report.languages = dict(sorted(gathered.languages.items(), key=lambda pair: (-pair[1], pair[0])))
+    report.license = data.license
+    if data.license is None:
+        report.notes.append("data.license is not set: nothing says under which licence the rows may be used")
+    layouts = {file.plan.layout.format for file in gathered.files if file.plan}
+    if loaded.recipe.train.method == "sft" and "preference" in layouts:
+        report.notes.append("preference rows: train.method sft learns the chosen answers; the rejected ones are kept")
+    outcomes.of_disliked(gathered, report)
+    return report
+
+
+class _Loading:
+    """The rules for rows in their order: findings, privacy, duplicates, near duplicates, leakage or split, weights."""
+
+    def __init__(
+        self,
+        loaded: LoadedRecipe,
+        gathered: Gathered,
+        report: DataReport,
+        refused: list[Problem],
+        lenient: bool,
+        talk: Talk,
+    ):
+        self.loaded, self.data, self.gathered, self.report = loaded, loaded.recipe.data, gathered, report
+        self.refused, self.lenient, self.talk = refused, lenient, talk
+        self.fates = Fates(gathered)
+
+    def run(self) -> Splits:
+        """Apply them.
+
+        Raises:
+            DataError: with all that any of them refuses.
+        """
+        import numpy as np
+
+        marks = self.gathered.marks()
+        keep, refused, dropped = outcomes.of_findings(self.loaded, self.gathered, marks, self.report)
+        self.fates.leave_out(np.flatnonzero(~keep), " or ".join(f"data.checks.{kind}" for kind in dropped))
+        self.refused += refused
+        self.refused += outcomes.of_privacy(self.loaded, self.gathered, self.report)
+        is_train = np.zeros(len(marks), bool)
+        for file in self.gathered.files:
+            is_train[file.first : file.end] = file.side == "train"
+        every = Side(np.arange(len(marks)), marks)
+        train, held_out = every.taken(keep & is_train), every.taken(keep & ~is_train)
+        del marks, every
+        if not len(train.numbers):
+            raise DataError(self.refused or [outcomes.of_nothing_left(self.loaded, self.report)], self.report)
+        train, held_out = self._split(train, held_out)
+        if self.refused and not self.lenient:
+            raise DataError(self.refused, self.report)
+        return self._finish(train, held_out)
+
+    def _split(self, train: Side, held_out: Side) -> tuple[Side, Side]:
+        from finetune.data.splitting import FEW_ROWS
+
+        report = self.report
+        by_file = isinstance(self.data.held_out, str)
+        train, near = self._deduplicated(train, "training" if by_file else "", report.duplicates)
+        if by_file:
+            report.duplicates["held_out"] = {}
+            held_out, _ = self._deduplicated(held_out, "held-out", report.duplicates["held_out"])
+            self._leakage(train, held_out)
+            report.notes.append(f"held out {plural(len(held_out.numbers), 'row')}: the files of data.held_out")
+        else:
+            train, held_out = self._by_share(train, near)
+        if self.data.group_by:
+            report.notes.append(f"rows are grouped by the column {name_shown(self.data.group_by)}")
+        if len(train.numbers) < FEW_ROWS:
+            what = f"only {plural(len(train.numbers), 'training row')}; fewer than {FEW_ROWS} teach little"
+            report.warnings.append(what)
+        return train, held_out
+
+    def _rows(self, side: Side) -> Rows:
+        return Rows(self.gathered.store, side.numbers)
+
+    def _deduplicated(self, side: Side, which: str, found: dict[str, Any]) -> tuple[Side, Any]:
+        """(rows that stay, their near groups), with exact and near repetitions told of."""
+        import numpy as np
+
+        from finetune.data import duplicates, likeness
+
+        rule, near_rule = self.data.duplicates, self.data.near_duplicates
+        rows = self._rows(side)
+        if len(rows) > MANY_ROWS:
+            self.talk.say(f"comparing {plural(len(rows), 'row')} with each other")
+        looked = near_rule != "keep" or not isinstance(self.data.held_out, str)
+        near = likeness.find_near(side.marks, rows) if looked else None
+        found.update(duplicates.report_of(side.marks, near if near_rule != "keep" else None, rows))
+        keep = np.ones(len(rows), bool)
+        self._tell_exact(found["exact"], which)
+        if rule == "drop":
+            keep = duplicates.without_duplicates(side.marks)
+            self.fates.leave_out(side.numbers[~keep], "duplicate")
+        if near is not None and near_rule != "keep":
+            self._tell_near(found, which)
+            if near_rule == "drop":
+                first = likeness.without_near(near)
+                self.fates.leave_out(side.numbers[keep & ~first], "near duplicate")
+                keep &= first
+        num = found["same_question_other_answer"]
+        if num:
+            verb = "has" if num == 1 else "have"
+            self._warn(which, f"{plural(num, 'question')} {verb} more than one answer; all are kept")
+        if not isinstance(self.data.held_out, str):  # nothing is compared with these rows any more
+            side = Side(side.numbers, without_signatures(side.marks))
+        return side.taken(keep), near.take(keep) if near is not None else None
+
+    def _warn(self, which: str, text: str) -> None:
+        self.report.warnings.append(f"{which} rows: {text}" if which else text)
+
+    def _tell_exact(self, num: int, which: str) -> None:
+        rule, report = self.data.duplicates, self.report
+        if rule == "drop":
+            report.dropped["duplicate"] = report.dropped.get("duplicate", 0) + num
+            what = "dropped, the first of each kept"
+        else:
+            what = f"kept, as data.duplicates is {rule}"
+        if num:
+            rows = plural(num, f"{which} row".strip())
+            report.notes.append(f"{rows} that repeat an earlier row exactly: {what}")
+            if rule == "warn":
+                self._warn(which, f"{plural(num, 'row')} repeat an earlier row exactly; {what}")
+
+    def _tell_near(self, found: dict[str, Any], which: str) -> None:
+        num, rule = found["near"], self.data.near_duplicates
+        if rule == "drop" and num:
+            self.report.dropped["near duplicate"] = self.report.dropped.get("near duplicate", 0) + num
+        if num:
+            done = "left out, the first of each kept" if rule == "drop" else "kept, as data.near_duplicates is warn"
+            verb = "repeats" if num == 1 else "repeat"
+            places = outcomes.places_shown([pair[0] for pair in found["places"]["near"]], num)
+            self._warn(which, f"{plural(num, 'row')} nearly {verb} an earlier row ({places}); {done}")
+
+    def _leakage(self, train: Side, held_out: Side) -> None:
+        rule = self.data.leakage
+        if rule == "off" or not len(held_out.numbers):
+            self.report.leakage = {"rule": rule, "num_rows": 0, "kinds": {}}
+            return
+        from finetune.data import leakage
+
+        rows = self._rows(train), self._rows(held_out)
+        groups = (rows[0].groups, rows[1].groups) if self.data.group_by else (None, None)
+        leaks = leakage.leaks(train.marks, held_out.marks, *rows, *groups)
+        self.report.leakage = leaks.as_dict(rule)
+        if leaks and rule == "refuse":
+            self.refused += leaks.problems(self.loaded.where("data.held_out"))
+        elif leaks:
+            self.report.warnings += leaks.warnings()
+
+    def _by_share(self, side: Side, near: Any) -> tuple[Side, Side]:
+        from finetune.data.splitting import split_by_share
+
+        data, rows = self.data, self._rows(side)
+        assert not isinstance(data.held_out, str)
+        groups = rows.groups if data.group_by else None
+        seed = self.loaded.recipe.train.seed
+        split = split_by_share(side.marks, rows, data.held_out, seed, groups=groups, near=near)
         if split is None:
             unit = "group of data.group_by" if data.group_by else "different row"
             what = f"a share cannot be held out: there is only one {unit}"
-            raise DataError(Problem(held_where, "data.held_out", what, fix="add rows, or name a held-out file"))
-        train, held_out, notes = split
-        report.notes += notes
-    if data.group_by:
-        report.notes.append(f"rows are grouped by the column {name_shown(data.group_by)}")
-    if len(train) < FEW_ROWS:
-        report.warnings.append(f"only {plural(len(train), 'training row')}; fewer than {FEW_ROWS} teach little")
-    train, held_out = _with_system_prompt(train, held_out, data.system_prompt, report)
-    report.num_train, report.num_held_out = len(train), len(held_out)
-    report.fingerprint = fingerprint_of((("train", train), ("held_out", held_out)))
-    return Splits(train, held_out, report)
+            where = self.loaded.where("data.held_out")
+            problem = Problem(where, "data.held_out", what, fix="add rows, or name a held-out file")
+            # where rows are refused, there will be more of them once they are mended
+            raise DataError(self.refused or [problem], self.report)
+        self.report.notes += split.notes
+        self.report.warnings += split.warnings
+        return side.taken(split.train), side.taken(split.held_out)
 
-
-def _deduplicated(rows: list[Conversation], rule: str, which: str, report: DataReport) -> list[Conversation]:
-    kept, num_repeated, warnings = without_duplicates(rows, rule)
-    which = f"{which} " if which else ""
-    report.warnings += [f"{which}rows: {warning}" if which else warning for warning in warnings]
-    if rule == "drop":
-        report.dropped["duplicate"] = report.dropped.get("duplicate", 0) + num_repeated
-        what = "dropped, the first of each kept"
-    else:
-        what = f"kept, as data.duplicates is {rule}"
-    if num_repeated:
-        report.notes.append(f"{plural(num_repeated, f'{which}row')} that repeat an earlier row exactly: {what}")
-    return kept
-
-
-def _with_system_prompt(
-    train: list[Conversation], held_out: list[Conversation], system_prompt: str | None, report: DataReport
-) -> tuple[list[Conversation], list[Conversation]]:
-    """The recipe's system prompt before every row that has none of its own; both counts go to the notes."""
-    num_own = sum(row.messages[0].role == "system" for row in (*train, *held_out))
-    num_rows = len(train) + len(held_out)
-    if not system_prompt:
-        if num_own:
+    def _finish(self, train: Side, held_out: Side) -> Splits:
+        report, store = self.report, self.gathered.store
+        self.fates.hold_out(held_out.numbers)
+        trained = self._weighted(train)
+        prompt = self.data.system_prompt
+        splits = Rows(store, trained, prompt), Rows(store, held_out.numbers, prompt)
+        has_own = store.has_system()
+        num_own = int(has_own[trained].sum() + has_own[held_out.numbers].sum())
+        num_rows = len(trained) + len(held_out.numbers)
+        if prompt:
             report.notes.append(
-                f"{plural(num_own, 'row')} have a system turn of their own, {num_rows - num_own:,} none"
+                f"data.system_prompt put before {plural(num_rows - num_own, 'row')}; "
+                f"{num_own:,} keep a system turn of their own"
             )
-        return train, held_out
-    prompt = Message("system", system_prompt)
+        elif num_own:
+            what = f"{plural(num_own, 'row')} have a system turn of their own, {num_rows - num_own:,} none"
+            report.notes.append(what)
+        report.num_train, report.num_held_out = len(trained), len(held_out.numbers)
+        report.fingerprint = _fingerprint(zip(("train", "held_out"), splits))
+        return Splits(*splits, report, tuple(self.refused), self.fates)
 
-    def put(row: Conversation) -> Conversation:
-        return row if row.messages[0].role == "system" else replace(row, messages=(prompt, *row.messages))
+    def _weighted(self, train: Side) -> np.ndarray:
+        """Row numbers of the training split: those of a source with weight 2 stand twice, with 0.5 half of them do.
 
-    report.notes.append(
-        f"data.system_prompt put before {plural(num_rows - num_own, 'row')}; "
-        f"{num_own:,} keep a system turn of their own"
-    )
-    return [put(row) for row in train], [put(row) for row in held_out]
+        Which rows stand once more for the broken part of a weight is told by a hash of the row and the seed.
+        """
+        import numpy as np
+
+        times = np.ones(len(train.numbers), np.int64)
+        for file in self.gathered.files:
+            weight = file.source.weight
+            if file.side != "train" or weight == 1:
+                continue
+            mine = np.flatnonzero((train.numbers >= file.first) & (train.numbers < file.end))
+            whole = int(weight)
+            times[mine] = whole
+            more = round((weight - whole) * len(mine))
+            seed = str(self.loaded.recipe.train.seed).encode()
+            order = sorted(mine.tolist(), key=lambda at: hashlib.sha256(seed + train.marks.row[at].tobytes()).digest())
+            times[order[:more]] += 1
+            what = f"weight {weight:g}: its {plural(len(mine), 'training row')} stand {int(times[mine].sum()):,} times"
+            self.report.notes.append(f"{file.source.name}: {what} in the training rows")
+        if not times.any():
+            problem = Problem(self.loaded.where("data.train"), "data.train", "the weights leave no training row")
+            raise DataError([Problem(problem.where, problem.key, problem.what, fix="raise a weight")], self.report)
+        return np.repeat(train.numbers, times)
+
+
+def _fingerprint(splits: Iterable[tuple[str, Rows]]) -> str:
+    """As `shapes.fingerprint_of`, from what the workers have hashed already."""
+    digest = hashlib.sha256()
+    for name, rows in splits:
+        digest.update(f"{name}\n".encode())
+        for fingerprint in rows.fingerprints():
+            digest.update(fingerprint.encode("ascii") + b"\n")
+    return digest.hexdigest()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from finetune.errors import Problem
+
 ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -55,7 +57,8 @@ class Conversation:
     Attributes:
         messages: at most one system turn, first; then user and assistant by turns (tools answer where they were
             called); the assistant's is last.
-        where: the file as the recipe names it and the line (parquet: the row), as "train.csv:12".
+        where: the file as the recipe names it and the line (parquet: the row), as "train.csv:12"; with the row where
+            a line holds several, as "train.json:1, row 12".
         group: the value of the `data.group_by` column; None when the recipe names none.
         tools: the tools on offer, as JSON text of a list; empty when there are none.
         rejected: preference rows: the turns that stand where the turns after the common prompt stand in
@@ -138,11 +141,18 @@ class DataReport:
 
 @dataclass(frozen=True)
 class Splits:
-    """Both splits, each in file order, and the report."""
+    """Both splits, each in file order, and the report.
+
+    Attributes:
+        refused: what the rules for rows would have refused; only where `load` was asked to be lenient.
+        fates: what became of every row (finetune.data.fates.Fates), for writing mended rows.
+    """
 
     train: Sequence[Conversation]
     held_out: Sequence[Conversation]
     report: DataReport
+    refused: tuple[Problem, ...] = ()
+    fates: Any = field(default=None, compare=False, repr=False)
 
 
 def fingerprint_of(splits: Iterable[tuple[str, Iterable[Conversation]]]) -> str:
@@ -158,10 +168,12 @@ def fingerprint_of(splits: Iterable[tuple[str, Iterable[Conversation]]]) -> str:
 def name_shown(name: object) -> str:
     """A column name or role as an error may print it.
 
-    Where a header line is missing, the first row stands in its place. So only what looks like a name is
-    printed; anything longer is patient text for all we know, and only its length is told.
+    Where a header line is missing, the first row stands in its place. So only what looks like a name of a column is
+    printed; anything longer is patient text for all we know, and so is "Ann Miller": only its length is told.
     """
     text = str(name).strip()
+    if any(word[:1].isupper() and not word.isupper() for word in text.split()[1:]):
+        return f"<{len(str(name))} characters>"
     looks_like_name = 0 < len(text) <= 32 and len(text.split()) <= 3 and text.replace(" ", "_").isidentifier()
     if looks_like_name or (len(text) <= 32 and text.replace("-", "_").replace(".", "_").isidentifier()):
         return text

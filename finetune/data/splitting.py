@@ -1,98 +1,68 @@
-"""Duplicates, leakage and the split into training and held-out rows."""
+"""The split into training and held-out rows, where a share is held out: nothing on one side is known from the other."""
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from finetune.data.duplicates import Marks, numbered
+from finetune.data.likeness import Groups, Near, find_near, first_of
 from finetune.data.shapes import Conversation, plural
-from finetune.errors import Problem
 
 FEW_ROWS = 20
 
 
-def same(text: str) -> str:
-    """A text as far as duplicates go: NFC, runs of white space as one space."""
-    return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
+@dataclass(frozen=True)
+class ShareSplit:
+    """Row numbers of both sides, (rows,) int64, each ascending; and what was chosen, and what to look at."""
+
+    train: np.ndarray
+    held_out: np.ndarray
+    notes: list[str]
+    warnings: list[str]
 
 
-def row_key(conversation: Conversation) -> str:
-    """sha256 (hex) of the normalised questions and answers; equal for rows that say exactly the same.
+def unit_names(labels: np.ndarray, marks: Marks, groups: Sequence[str | None] | None) -> list[str]:
+    """For each row the name of its unit: the least of its parts' names, which no order of rows changes.
 
-    The system turn does not enter it: the same answer under another system prompt is still seen in training.
+    The parts are groups ("group ...") and rows ("row ...", `duplicates.row_key`).
     """
-    return _key(conversation, with_answer=True)
+    words = np.ascontiguousarray(marks.row).view(">u8")
+    ranks = np.empty(len(marks), dtype=np.int64)
+    ranks[np.lexsort(words.T[::-1])] = np.arange(len(marks))
+    least = np.full(len(marks), len(marks), dtype=np.int64)
+    np.minimum.at(least, labels, ranks)
+    by_rank = np.argsort(ranks)
+    names: dict[int, str] = {}
+    for number, label in enumerate(labels.tolist()):
+        group = groups[number] if groups is not None else None
+        if group is not None:
+            name = f"group {group}"
+            names[label] = min(names.get(label, name), name)
+    for label in np.unique(labels).tolist():
+        if label not in names:
+            names[label] = f"row {marks.row[by_rank[least[label]]].tobytes().hex()}"
+    return [names[label] for label in labels.tolist()]
 
 
-def question_key(conversation: Conversation) -> str:
-    """sha256 (hex) of all turns before the last answer, normalised as in `row_key`."""
-    return _key(conversation, with_answer=False)
+def unit_labels(marks: Marks, groups: Sequence[str | None] | None, equal: Sequence[np.ndarray]) -> np.ndarray:
+    """(rows,) int64: for each row the number of the first row of the unit that is never split.
 
-
-def _key(conversation: Conversation, *, with_answer: bool) -> str:
-    digest = hashlib.sha256()
-    messages = conversation.messages if with_answer else conversation.messages[:-1]
-    for message in messages:
-        if message.role != "system":
-            text = same(message.content).encode("utf-8")
-            digest.update(f"{message.role} {len(text)} ".encode("ascii"))
-            digest.update(text)
-    return digest.hexdigest()
-
-
-def without_duplicates(conversations: Sequence[Conversation], rule: str) -> tuple[list[Conversation], int, list[str]]:
-    """(rows to use, number of rows that repeat an earlier one, warnings) under `data.duplicates`.
-
-    drop keeps the first of equal rows; warn and keep keep all. Equal questions with different answers are
-    counted in a warning and always kept: which answer is right is not ours to say.
+    Rows of one group and rows that say the same are one unit, and so are rows with equal labels in any of `equal`;
+    groups that share a row are one unit too, else its copies would straddle the split. Linear in the rows.
     """
-    first: list[Conversation] = []
-    seen: set[str] = set()
-    answers: dict[str, int] = defaultdict(int)
-    for conversation in conversations:
-        key = row_key(conversation)
-        if key not in seen:
-            seen.add(key)
-            first.append(conversation)
-            answers[question_key(conversation)] += 1
-    num_repeated = len(conversations) - len(first)
-    warnings = []
-    if rule == "warn" and num_repeated:
-        warnings.append(
-            f"{plural(num_repeated, 'row')} repeat an earlier row exactly; kept, as data.duplicates is warn"
-        )
-    num_conflicts = sum(1 for number in answers.values() if number > 1)
-    if num_conflicts:
-        verb = "has" if num_conflicts == 1 else "have"
-        warnings.append(f"{plural(num_conflicts, 'question')} {verb} more than one answer; all are kept")
-    return (first if rule == "drop" else list(conversations)), num_repeated, warnings
-
-
-def units_of(conversations: Sequence[Conversation]) -> list[str]:
-    """For each row the name of the unit that is never split: its group, or the rows that say the same.
-
-    Groups that share a row are one unit, else its copies would straddle the split. A unit's name is the least
-    of its parts' names, so it does not depend on the order of rows.
-    """
-    parent: dict[str, str] = {}
-
-    def root(node: str) -> str:
-        while parent.setdefault(node, node) != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    nodes = []
-    for conversation in conversations:
-        node = f"row {row_key(conversation)}"
-        if conversation.group is not None:
-            copy, node = node, f"group {conversation.group}"
-            a, b = sorted((root(node), root(copy)))
-            parent[b] = a
-        nodes.append(node)
-    return [root(node) for node in nodes]
+    joined = Groups(len(marks))
+    joined.join_equal(numbered(marks.row))
+    for labels in equal:
+        joined.join_equal(labels)
+    first_of_group: dict[str, int] = {}
+    for number, group in enumerate(groups or ()):
+        if group is not None:
+            joined.join(first_of_group.setdefault(group, number), number)
+    return joined.labels()
 
 
 def held_out_units(sizes: dict[str, int], share: float, seed: int) -> set[str]:
@@ -119,44 +89,77 @@ def held_out_units(sizes: dict[str, int], share: float, seed: int) -> set[str]:
     return taken or {min(order, key=lambda unit: sizes[unit])}
 
 
+def _units(
+    marks: Marks, groups: Sequence[str | None] | None, near: Near
+) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+    """(unit of each row, the kinds of likeness that could not be kept on one side, with their labels).
+
+    Likeness is a chain: where one answer is given to half of the questions, all of them would be one unit and
+    nothing could be held out. Then units are made without the answers, and if need be without the questions.
+    """
+    kinds = [("row", near.row), ("question", near.question), ("answer", near.answer)]
+    least = unit_labels(marks, groups, [near.row])
+    bound = max(len(marks) / 2, np.bincount(least).max())
+    for num_kept in (3, 2, 1):
+        labels = unit_labels(marks, groups, [found for _, found in kinds[:num_kept]])
+        if np.bincount(labels).max() <= bound and (labels != labels[0]).any():
+            return labels, kinds[num_kept:]
+    return unit_labels(marks, groups, []), kinds
+
+
 def split_by_share(
-    conversations: Sequence[Conversation], share: float, seed: int
-) -> tuple[list[Conversation], list[Conversation], list[str]] | None:
-    """(train, held_out, notes), each in the given order; None where there is only one unit."""
-    units = units_of(conversations)
-    sizes: dict[str, int] = defaultdict(int)
-    for unit in units:
-        sizes[unit] += 1
-    if len(sizes) < 2:
+    marks: Marks,
+    rows: Sequence[Conversation],
+    share: float,
+    seed: int,
+    *,
+    groups: Sequence[str | None] | None = None,
+    near: Near | None = None,
+) -> ShareSplit | None:
+    """Hold out a share of the rows; None where there is only one unit.
+
+    Groups, equal rows, near rows, equal and near questions and (long) answers stay on one side.
+
+    Args:
+        marks: of the rows, in their order; `rows` is read only where `near` is not given.
+        groups: the group of each row; None where the recipe names no data.group_by.
+        near: of `find_near`, for these rows.
+    """
+    if not len(marks):
         return None
+    near = near or find_near(marks, rows)
+    labels, left = _units(marks, groups, near)
+    if (labels == labels[0]).all():
+        return None
+    names = unit_names(labels, marks, groups)
+    sizes = {names[label]: size for label, size in enumerate(np.bincount(labels).tolist()) if size}
     chosen = held_out_units(sizes, share, seed)
-    train = [row for row, unit in zip(conversations, units) if unit not in chosen]
-    held_out = [row for row, unit in zip(conversations, units) if unit in chosen]
-    reached = len(held_out) / len(conversations)
+    held = np.fromiter((name in chosen for name in names), dtype=bool, count=len(names))
     note = (
-        f"held out {len(held_out):,} of {plural(len(conversations), 'row')} "
-        f"(share {reached:.3f}, asked {share:g}, seed {seed})"
+        f"held out {int(held.sum()):,} of {plural(len(marks), 'row')} "
+        f"(share {held.mean():.3f}, asked {share:g}, seed {seed})"
     )
-    if any(row.group is not None for row in conversations):
-        num_groups = len({row.group for row in held_out})
-        note += f": whole groups only, {num_groups:,} of {len({row.group for row in conversations}):,}"
-    return train, held_out, [note]
+    if groups is not None and any(group is not None for group in groups):
+        num_groups = len({group for group, out in zip(groups, held) if out})
+        note += f": whole groups only, {num_groups:,} of {len(set(groups)):,}"
+    notes, warnings = [note], [_left_apart(kind, found, held) for kind, found in left]
+    num_joined = len(np.unique(unit_labels(marks, groups, []))) - len(sizes)
+    if num_joined:
+        notes.append(f"rows with equal or near questions or answers stay on one side: {len(sizes):,} units")
+    return ShareSplit(np.flatnonzero(~held), np.flatnonzero(held), notes, [line for line in warnings if line])
 
 
-def overlap_problems(train: Sequence[Conversation], held_out: Sequence[Conversation], where: str) -> list[Problem]:
-    """One problem per held-out row that is also trained on, and one for groups on both sides."""
-    places = {}
-    for row in train:
-        places.setdefault(row_key(row), row.where)
-    problems = []
-    for row in held_out:
-        place = places.get(row_key(row))
-        if place:
-            what = f"this held-out row is also a training row ({place})"
-            problems.append(Problem(row.where, "", what, fix="remove it from one of the two"))
-    shared = {row.group for row in train if row.group is not None} & {row.group for row in held_out}
-    if shared:
-        verb = "is" if len(shared) == 1 else "are"
-        what = f"{plural(len(shared), 'group')} of data.group_by {verb} in the training and in the held-out rows"
-        problems.append(Problem(where, "data.held_out", what, fix="keep each group on one side"))
-    return problems
+def _left_apart(kind: str, labels: np.ndarray, held: np.ndarray) -> str:
+    """What is said where a kind of likeness could not be kept on one side; empty where nothing straddles."""
+    labels = first_of(labels)
+    trained = np.zeros(len(labels), dtype=bool)
+    trained[labels[~held]] = True
+    num = int((trained[labels] & held).sum())
+    if not num:
+        return ""
+    what = {"row": "rows are", "question": "questions are", "answer": "answers are"}[kind]
+    return (
+        f"{num:,} of {plural(int(held.sum()), 'held-out row')}: their {what} also trained, exactly or nearly. "
+        "More than half of all rows hang together by them, so they could not be kept on one side: "
+        "scores on these rows are too good"
+    )

@@ -1,16 +1,15 @@
-"""One row of a known layout -> its turns, and the rules every conversation keeps."""
+"""A list of turns -> messages, and the order that every conversation keeps."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from finetune.data.layouts import Layout
+from finetune.data import tool_turns
 from finetune.data.shapes import ROLES, Message, name_shown
-from finetune.errors import Problem
+from finetune.data.texts import Say, Seen, is_empty, message, type_name
 
 MAX_ROW_BYTES = 1024**2
 ALIASES = {
@@ -22,245 +21,208 @@ ALIASES = {
     "assistant": "assistant",
     "chatgpt": "assistant",
     "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "tool_response": "tool",
+    "ipython": "tool",
+    "function_call": "call",
+    "tool_call": "call",
 }
-TOOL_ROLES = frozenset({"tool", "function", "function_call", "observation", "ipython", "tool_call", "tool_response"})
-_HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-_MARKERS = re.compile(r"<\|[A-Za-z_]{2,20}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>")
-
-Say = Callable[[str, str, str, str], None]  # part of the row, what, got, fix
-
-
-class ToolCall(Exception):
-    """The row calls tools; told once a file, not once a row."""
+_USUAL = "human, gpt, system, function_call, observation"
+_STRICT = {name: name for name in ROLES}
+_STYLES = (("role", "content"), ("from", "value"))
+_ROLE_KEYS = ("role", "from", "speaker", "author", "sender")
+_TEXT_KEYS = ("content", "value", "text", "utterance", "message")
+# keys of a turn that are used, or that say nothing which could be trained
+_USED_KEYS = frozenset({"tool_calls", "function_call", "tool_call_id", "name"})
 
 
-class Seen:
-    """What a file's rows were found to hold: counted for the report, never quoted."""
+@dataclass(frozen=True)
+class Speaking:
+    """How turns are read.
 
-    def __init__(self) -> None:
-        self.unused_turn_keys: set[str] = set()
-        self.num_joined = self.num_histories = self.num_own_system = self.num_aliased = 0
-        self.num_hidden = self.num_broken = self.num_markers = 0
-
-
-def turns_of(row: Mapping[str, Any], names: Mapping[str, str], layout: Layout, seen: Seen, say: Say) -> list[Message]:
-    """The row's turns as written. What is wrong goes to `say`; the turns returned then do not count.
-
-    Raises:
-        ToolCall: the row holds tool definitions or calls.
+    Attributes:
+        roles: the recipe's `data.roles`: the user's word for a speaker -> role.
+        lenient: also the words of sharegpt files are roles; else only the kit's own.
+        mend: the recipe's `data.turns` is mend.
     """
-    if layout.format in ("messages", "sharegpt"):
-        return _from_list(row, names, layout, seen, say)
-    return _from_columns(row, names, layout, seen, say)
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    lenient: bool = True
+    mend: bool = False
 
 
-def _optional(row: Mapping[str, Any], names: Mapping[str, str], name: str) -> tuple[str, Any]:
-    """(column, value) of an optional column; null counts as absent, as parquet fills it in."""
-    key = names.get(name, name)
-    return key, row.get(key)
+def messages_of(value: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[Message]:
+    """The turns of a list. What is wrong goes to `say`; the turns returned then do not count.
 
-
-def _system(row: Mapping[str, Any], names: Mapping[str, str], layout: Layout, say: Say) -> list[Message]:
-    key, value = (layout.system, row.get(layout.system)) if layout.system else _optional(row, names, "system")
-    if value is None or (isinstance(value, str) and not value.strip()):
+    A turn is an object with a role and a text under one of the usual names, or a pair [speaker, text].
+    """
+    if not isinstance(value, list):
+        say(part, f"a list of turns is due, found {type_name(value)}", "", "write a list of turns")
         return []
-    return _message("system", value, f"key {name_shown(key)}", say)
-
-
-def _from_columns(
-    row: Mapping[str, Any], names: Mapping[str, str], layout: Layout, seen: Seen, say: Say
-) -> list[Message]:
-    turns = _system(row, names, layout, say)
-    question_key, answer_key = layout.required
-    question = row[question_key]
-    if layout.format == "alpaca":
-        turns += _history(row, names, seen, say)
-        input_key, extra = _optional(row, names, "input")
-        if extra is not None and not isinstance(extra, str):
-            _message("user", extra, f"key {name_shown(input_key)}", say)
-        elif isinstance(question, str) and extra and extra.strip():
-            seen.num_joined += bool(question.strip())
-            question = f"{question}\n\n{extra}" if question.strip() else extra
-    turns += _message("user", question, f"key {name_shown(question_key)}", say)
-    turns += _message("assistant", row[answer_key], f"key {name_shown(answer_key)}", say)
-    return turns
-
-
-def _history(row: Mapping[str, Any], names: Mapping[str, str], seen: Seen, say: Say) -> list[Message]:
-    key, history = _optional(row, names, "history")
-    if history is None or history == "" or history == []:
-        return []
-    turns: list[Message] = []
-    pairs = history if isinstance(history, list) else [history]
-    for number, pair in enumerate(pairs, 1):
-        part = f"key {name_shown(key)}, turn {number}"
-        if not isinstance(pair, list) or len(pair) != 2:
-            say(
-                part,
-                "is not a pair of question and answer",
-                "",
-                'write "history": [["question", "answer"], ...]',
-            )
-            return []
-        turns += _message("user", pair[0], part, say) + _message("assistant", pair[1], part, say)
-    seen.num_histories += 1
-    return turns
-
-
-def _from_list(row: Mapping[str, Any], names: Mapping[str, str], layout: Layout, seen: Seen, say: Say) -> list[Message]:
-    (list_key,) = layout.required
-    part = f"key {name_shown(list_key)}"
-    if _optional(row, names, "tools")[1] not in (None, "", "[]", "{}", [], {}):
-        raise ToolCall
-    turns_in = row[list_key]
-    if not isinstance(turns_in, list):
-        say(part, f"a list of turns is due, found {_type(turns_in)}", "", "write a list of turns")
-        return []
-    if not turns_in:
+    if not value:
         say(part, "holds no turns", "", "add the turns, or remove the row")
         return []
-    turns = _system(row, names, layout, say) if layout.format == "sharegpt" else []
-    for number, turn in enumerate(turns_in, 1):
-        turns += _turn(turn, f"message {number}", layout, seen, say)
-    return turns
+    turns: list[Message] = []
+    ids: dict[str, str] = {}
+    answers: dict[int, str] = {}
+    for number, turn in enumerate(value, 1):
+        made = turn_of(turn, f"message {number}", how, seen, say)
+        if made and isinstance(turn, dict):
+            if made[0].role == "tool" and isinstance(turn.get("tool_call_id"), str):
+                answers[len(turns)] = turn["tool_call_id"]
+            if made[0].tool_calls and isinstance(turn.get("tool_calls"), list):
+                for call, raw in zip(made[0].tool_calls, turn["tool_calls"]):
+                    if isinstance(raw, dict) and isinstance(raw.get("id"), str):
+                        ids[raw["id"]] = call.name
+        turns += made
+    return tool_turns.named(turns, ids, answers) if answers else turns
 
 
-def _turn(turn: Any, part: str, layout: Layout, seen: Seen, say: Say) -> list[Message]:
-    sharegpt = layout.format == "sharegpt"
-    role_key, text_key = ("from", "value") if sharegpt else ("role", "content")
-    if not isinstance(turn, dict):
-        say(
-            part,
-            f"an object with {role_key} and {text_key} is due, found {_type(turn)}",
-            "",
-            "write it as one",
-        )
-        return []
-    if sharegpt and "from" not in turn and "role" in turn:
-        role_key, text_key = "role", "content"
-    if turn.get("tool_calls") or turn.get("function_call"):
-        raise ToolCall
-    for key in (role_key, text_key):
-        if key not in turn:
-            fix = f"write every turn as {{{role_key}, {text_key}}}"
-            if not sharegpt and "from" in turn:
-                fix += '; turns of {from, value} belong under the key "conversations"'
-            say(part, f"key {key} is missing", "", fix)
-            return []
-    seen.unused_turn_keys.update(
-        key for key, value in turn.items() if key not in (role_key, text_key) and value is not None
-    )
-    role = turn[role_key]
-    if isinstance(role, str) and role in TOOL_ROLES:
-        raise ToolCall
-    known = ALIASES if sharegpt else {name: name for name in ROLES}
-    if not isinstance(role, str) or role not in known:
-        got = name_shown(role) if isinstance(role, str) else _type(role)
-        fix = f"use one of {', '.join(known)}"
-        if not sharegpt and isinstance(role, str) and role in ALIASES:
-            fix = f"write {ALIASES[role]}"
-        say(part, "role is unknown", got, fix)
-        return []
-    seen.num_aliased += known[role] != role
-    return _message(known[role], turn[text_key], part, say)
-
-
-def _message(role: str, value: Any, part: str, say: Say) -> list[Message]:
-    """A turn, when its text is sound; else what is wrong goes to `say`."""
-    name = {"user": "the question", "assistant": "the answer", "system": "the system turn"}[role]
-    if not isinstance(value, str):
-        say(part, f"text is due for {name}, found {_type(value)}", "", "write text, or remove the row")
-    elif _is_empty(value):
-        say(part, f"{name} is empty", "", "fill it in, or remove the row")
-    elif "\x00" in value:
-        say(part, f"{name} holds a NUL character", "", "remove it")
-    elif not value.isascii() and not _encodable(value):
-        say(part, f"{name} holds half of a surrogate pair", "", "remove the broken character")
+def turn_of(turn: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[Message]:
+    """One turn as a list of one message; empty after saying what is wrong with it."""
+    if isinstance(turn, list) and len(turn) == 2 and isinstance(turn[0], str):
+        turn, keys = {"role": turn[0], "content": turn[1]}, ("role", "content")
+    elif isinstance(turn, dict):
+        keys = _keys(turn, how, part, say)
     else:
-        return [Message(role, value)]
-    return []
+        due = "role and content" if not how.lenient else "from and value"
+        say(part, f"an object with {due} is due, found {type_name(turn)}", "", "write it as one")
+        return []
+    if keys is None:
+        return []
+    role_key, text_key = keys
+    if len(turn) > 2:
+        extra = [key for key, value in turn.items() if value is not None and key not in keys and key not in _USED_KEYS]
+        seen.turn_keys.update(extra)
+    role = _role(turn[role_key], role_key != "role" or how.lenient, how, part, seen, say)
+    content = turn.get(text_key)
+    if role == "call":
+        return tool_turns.called(content, part, seen, say)
+    if role == "assistant" and (turn.get("tool_calls") or turn.get("function_call")):
+        return tool_turns.calling(turn, content, part, seen, say)
+    if role == "tool":
+        return tool_turns.answered(turn, content, part, say)
+    return message(role, content, part, say) if role else []
 
 
-def _is_empty(text: str) -> bool:
-    """No visible character: white space, zero-width and other format characters only."""
-    if not text.strip():
-        return True
-    return len(text) <= 64 and all(char.isspace() or unicodedata.category(char) in ("Cf", "Cc") for char in text)
+def _keys(turn: Mapping[str, Any], how: Speaking, part: str, say: Say) -> tuple[str, str] | None:
+    """(key of the role, key of the text) of a turn; None after saying which is missing."""
+    for style in _STYLES:
+        if style[0] in turn and style[1] in turn:
+            return style
+    role_key = next((key for key in _ROLE_KEYS if key in turn), None)
+    text_key = next((key for key in _TEXT_KEYS if key in turn), None)
+    if role_key and text_key:
+        return role_key, text_key
+    if role_key and (turn.get("tool_calls") or turn.get("function_call")):
+        return role_key, "content"
+    usual = _STYLES[1] if role_key == "from" or (role_key is None and how.lenient) else _STYLES[0]
+    absent = usual[0] if role_key is None else usual[1]
+    say(part, f"key {absent} is missing", "", f"write every turn as {{{usual[0]}, {usual[1]}}}")
+    return None
 
 
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _role(word: Any, lenient: bool, how: Speaking, part: str, seen: Seen, say: Say) -> str | None:
+    """The kit's role for a speaker ("call" for a turn that is only a call); None after saying it is unknown."""
+    if not isinstance(word, str):
+        say(part, "role is unknown", type_name(word), f"use one of {', '.join(ROLES)}")
+        return None
+    if how.roles and (word in how.roles or word.strip() in how.roles):
+        seen.counts["mapped"] += 1
+        return how.roles.get(word) or how.roles[word.strip()]
+    role = _STRICT.get(word)
+    if role is None and lenient:
+        role = ALIASES.get(word) or ALIASES.get(word.strip().casefold())
+        seen.counts["aliased"] += role is not None
+    if role is None:
+        got = name_shown(word)
+        name = got if got == word.strip() else "..."
+        if word in ALIASES and ALIASES[word] in ROLES:
+            fix = f"write {ALIASES[word]}"
+        else:
+            fix = f"use one of {_USUAL if lenient else ', '.join(ROLES)}"
+        say(part, "role is unknown", got, f"{fix}, or say who it is in data.roles: {{{name}: user or assistant}}")
+    return role
 
 
-def _type(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, (int, float)):
-        return "a number"
-    words = {str: "text", list: "a list", dict: "an object"}
-    return words.get(type(value), f"a value of type {type(value).__name__}")
+def mended(turns: list[Message], seen: Seen) -> list[Message]:
+    """Under `data.turns: mend`: neighbouring turns of one speaker joined by a line end, answers before the first
+    question and turns after the last answer left off. Every row that was changed is counted.
+    """
+    joined: list[Message] = []
+    for turn in turns:
+        last = joined[-1] if joined else None
+        if last and last.role == turn.role and turn.role in ("user", "assistant"):
+            content = "\n".join(text for text in (last.content, turn.content) if text)
+            joined[-1] = Message(turn.role, content, last.tool_calls + turn.tool_calls)
+        else:
+            joined.append(turn)
+    system = [turn for turn in joined[:1] if turn.role == "system"]
+    body = joined[len(system) :]
+    first = next((index for index, turn in enumerate(body) if turn.role in ("user", "system")), len(body))
+    last_answer = max((index for index, turn in enumerate(body) if turn.role == "assistant"), default=-1)
+    seen.counts["mend_joined"] += len(joined) < len(turns)
+    seen.counts["mend_start"] += first > 0
+    seen.counts["mend_end"] += last_answer + 1 < len(body)
+    return system + body[first : last_answer + 1]
 
 
-def check_rules(turns: list[Message], seen: Seen, say: Say) -> bool:
+def in_order(turns: list[Message], say: Say) -> bool:
     """The order of turns and the size of a row; True when sound. One problem a row: the first rule broken."""
     roles = [turn.role for turn in turns]
     num_system = roles.count("system")
-    body = roles[1:] if roles[0] == "system" else roles
+    body = turns[1:] if roles and roles[0] == "system" else turns
     if num_system > 1:
         say("", f"holds {num_system} system turns", "", "keep one, as the first turn")
-    elif "system" in body:
+    elif any(turn.role == "system" for turn in body):
         say("", "the system turn is not the first", "", "put it first")
-    elif not body or body[0] != "user":
-        say("", "the first turn is not the user's", "", "start with a question, or remove the row")
-    elif any(first == second for first, second in pairwise(body)):
-        say("", "user and assistant do not alternate", "", "join neighbouring turns of one speaker")
-    elif body[-1] != "assistant":
-        say(
-            "",
-            "the last turn is the user's, so there is nothing to learn",
-            "",
-            "add the answer, or remove the turn",
-        )
+    elif not body or body[0].role != "user":
+        fix = "start with a question, or remove the row (data.turns: mend leaves such turns off)"
+        say("", "the first turn is not the user's", "", fix)
+    elif not _alternate(body, say):
+        pass
+    elif body[-1].role != "assistant":
+        who = "the user's" if body[-1].role == "user" else "a tool's"
+        fix = "add the answer, or remove the turn (data.turns: mend leaves it off)"
+        say("", f"the last turn is {who}, so there is nothing to learn", "", fix)
     elif _num_bytes(turns) > MAX_ROW_BYTES:
-        say(
-            "",
-            f"holds {_num_bytes(turns):,} bytes of text, the limit is {MAX_ROW_BYTES:,}",
-            "",
-            "cut the row",
-        )
+        what = f"holds {_num_bytes(turns):,} bytes of text, the limit is {MAX_ROW_BYTES:,}"
+        say("", what, "", "cut the row")
     else:
-        _count(turns, seen)
         return True
     return False
 
 
+def _alternate(body: list[Message], say: Say) -> bool:
+    """User and assistant by turns; a call is followed by the tool, a tool by the assistant or a further tool."""
+    for first, second in pairwise(body):
+        if first.role == second.role != "tool":
+            fix = "join neighbouring turns of one speaker (data.turns: mend does it)"
+            say("", "user and assistant do not alternate", "", fix)
+            return False
+        if second.role == "tool" and first.role != "tool" and not first.tool_calls:
+            say("", "a tool answers where none was called", "", "put the call before it, or remove the turn")
+            return False
+        if first.role == "tool" and second.role == "user":
+            say("", "a tool's answer is followed by the user", "", "put the assistant's turn between them")
+            return False
+        if first.tool_calls and second.role != "tool":
+            say("", "a tool is called and does not answer", "", "put its answer after the call")
+            return False
+    return True
+
+
 def _num_bytes(turns: list[Message]) -> int:
-    num_chars = sum(len(turn.content) for turn in turns)
+    texts = [turn.content for turn in turns]
+    texts += [call.arguments for turn in turns for call in turn.tool_calls]
+    num_chars = sum(map(len, texts))
     if num_chars * 4 <= MAX_ROW_BYTES:
         return num_chars  # cannot pass the limit: exact counting is not needed
-    return sum(len(turn.content.encode("utf-8")) for turn in turns)
+    return sum(len(text.encode("utf-8")) for text in texts)
 
 
-def _count(turns: list[Message], seen: Seen) -> None:
-    texts = [turn.content for turn in turns]
-    seen.num_own_system += turns[0].role == "system"
-    seen.num_markers += any(_MARKERS.search(text) for text in texts)
-    unusual = [text for text in texts if not text.isascii()]
-    seen.num_hidden += any(_HIDDEN.search(text) for text in unusual)
-    seen.num_broken += any("\ufffd" in text for text in unusual)
-
-
-def problem_sayer(name: str, line: int, number: int, problems: list[Problem]) -> Say:
-    """A `Say` that files problems under this row."""
-
-    def say(part: str, what: str, got: str, fix: str) -> None:
-        key = f"row {number}, {part}" if part else f"row {number}"
-        problems.append(Problem(f"{name}:{line}", key, what, got, fix))
-
-    return say
+def is_blank(value: Any) -> bool:
+    """True for an optional cell that holds nothing: null, an empty list, text without a visible character."""
+    return value is None or value == [] or (isinstance(value, str) and is_empty(value))

@@ -5,6 +5,6 @@
 
 from finetune.evaluation.comparison import compare_lines
 from finetune.evaluation.measuring import evaluate
-from finetune.evaluation.report import write_report
+from finetune.evaluation.report import shown_samples, write_report
 
-__all__ = ["compare_lines", "evaluate", "write_report"]
+__all__ = ["compare_lines", "evaluate", "shown_samples", "write_report"]

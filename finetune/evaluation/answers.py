@@ -121,7 +121,7 @@ def ask(
 
 
 def shown(lines: Sequence[dict[str, Any]], show_rows: bool) -> list[dict[str, Any]]:
-    """The lines that a page or a terminal may show: without `evaluate.show_rows` none that holds the text of a row."""
+    """The lines that a page or a terminal may show: without evaluate.show_rows none that holds the text of a row."""
     return [line for line in lines if show_rows or line["source"] == "questions"]
 
 

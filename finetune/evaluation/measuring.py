@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import finetune
@@ -92,7 +92,7 @@ def _nothing_held_out(what: str) -> DataError:
     return DataError(Problem("", "data.held_out", what, fix=fix))
 
 
-def _render(engine: Engine, conversations: list[data.Conversation], words: Any) -> prepare.RenderedSplit:
+def _render(engine: Engine, conversations: Sequence[data.Conversation], words: Any) -> prepare.RenderedSplit:
     """The rows as training would have seen them: same renderer, same limit, same rule for rows that are too long."""
     max_length = min(words.max_length, engine.context_tokens)
     base = prepare.OpenedBase(
@@ -107,7 +107,7 @@ def _render(engine: Engine, conversations: list[data.Conversation], words: Any) 
 
 
 def _losses(
-    engine: Engine, pairs: list[tuple[list[int], list[int]]], tell: OnProgress
+    engine: Engine, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], tell: OnProgress
 ) -> dict[str, list[tuple[float, int]]]:
     """Row losses of base and adapter: one model in memory, its adapter switched off and on."""
 

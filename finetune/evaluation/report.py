@@ -57,7 +57,7 @@ def write_report(run: Run) -> Path:
         interval=_interval(evaluation["held_out"]),
         row_picture=_row_picture(evaluation["held_out"]),
         pictures=_pictures(run, check),
-        samples=answers.shown(answers.read(run.samples_path), words.evaluate.show_rows),
+        samples=shown_samples(run),
         sample_line=_sample_line(evaluation["samples"], words.evaluate.show_rows),
         choices=_choices(run, plan),
         held_out=evaluation["held_out"],
@@ -66,6 +66,12 @@ def write_report(run: Run) -> Path:
     )
     write_text(run.report_path, page)
     return run.report_path
+
+
+def shown_samples(run: Run) -> list[dict[str, Any]]:
+    """The lines of a run's samples.jsonl that a page or a terminal may show, as its recipe's show_rows has it."""
+    words = recipe.load(run.resolved_path, allow_outside=True, must_exist=False).recipe
+    return answers.shown(answers.read(run.samples_path), words.evaluate.show_rows)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Floor 4: base models, tokenizers, chat templates and adapters. The door to peft."""
 
 from finetune.models.adapters import attach_adapter, check_adapter, load_adapter, save_adapter, trainable_facts
-from finetune.models.base import BaseSource, base_facts, context_tokens, find_base, load_base, load_config
+from finetune.models.base import BaseSource, base_facts, context_tokens, find_base, hub_errors, load_base, load_config
 from finetune.models.templates import shipped_templates
 from finetune.models.tokenizers import check_vocabulary, load_tokenizer
 
@@ -13,6 +13,7 @@ __all__ = [
     "check_vocabulary",
     "context_tokens",
     "find_base",
+    "hub_errors",
     "load_adapter",
     "load_base",
     "load_config",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import resources
-from finetune.errors import FinetuneError, ModelError, Problem, SurroundingsError
+from finetune import hub, resources
+from finetune.errors import FinetuneError, ModelError, Problem
 from finetune.models.weights import read_header
 from finetune.runs import sha256_of
 
@@ -69,33 +69,18 @@ def find_base(model: str, revision: str | None = None, folder: Path | None = Non
 
 @contextlib.contextmanager
 def hub_errors(source: BaseSource) -> Iterator[None]:
-    """Turn whatever transformers and the hub raise into one plain message."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        yield
-    except FinetuneError:
-        raise
-    except GatedRepoError as error:
-        fix = "accept its terms on the Hub, then set HF_TOKEN in the shell"
-        raise SurroundingsError(Problem("", _KEY, "is gated", repr(source.label), fix)) from error
-    except RepositoryNotFoundError as error:
-        raise ModelError(Problem("", _KEY, "is not on the Hub", repr(source.label), "check the id")) from error
-    except ImportError as error:
-        reason = (str(error).strip().splitlines() or ["a package is missing"])[0][:160]
-        raise SurroundingsError(Problem("", _KEY, f"cannot be loaded: {reason}", repr(source.label))) from error
-    except Exception as error:  # the base's files are somebody else's: whatever they make the loader raise is theirs
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        if "trust_remote_code" in str(error) or "custom code" in str(error):
-            fix = "choose a base that transformers knows itself"
-            raise ModelError(Problem("", _KEY, "wants to run code of its own", repr(source.label), fix)) from error
-        if source.is_local or not isinstance(error, OSError):
-            raise ModelError(Problem("", _KEY, f"cannot be loaded: {reason}", repr(source.label))) from error
-        fix = (
-            "check the network; HF_ENDPOINT names a mirror, HF_TOKEN a token, HF_HUB_OFFLINE=1 uses what is cached; "
-            "or use a folder, or base.model: starter"
-        )
-        raise SurroundingsError(Problem("", _KEY, f"cannot be fetched: {reason}", repr(source.label), fix)) from error
+    """Turn whatever transformers and the hub raise into one plain message; see finetune.hub.errors."""
+    instead = "a folder, or base.model: starter"
+    with hub.errors(_KEY, source.label, ModelError, instead=instead, is_local=source.is_local):
+        try:
+            yield
+        except (FinetuneError, ImportError):
+            raise
+        except Exception as error:
+            if "trust_remote_code" in str(error) or "custom code" in str(error):
+                fix = "choose a base that transformers knows itself"
+                raise ModelError(Problem("", _KEY, "wants to run code of its own", repr(source.label), fix)) from error
+            raise
 
 
 def load_config(source: BaseSource) -> Any:

@@ -32,6 +32,15 @@ def load_tokenizer(
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         fix = "choose a base with a tokenizer.json"
         raise ModelError(Problem("", "base.model", "has no fast tokenizer", repr(source.label), fix))
+    return tokenizer, dress(tokenizer, chat_template, template_file)
+
+
+def dress(tokenizer: Any, chat_template: str = "auto", template_file: Path | None = None) -> list[str]:
+    """Give a tokenizer its chat template and its pad token; what was chosen for the user, one line each.
+
+    Raises:
+        ModelError: no such template, or no end token.
+    """
     notes = []
     if chat_template != "auto":
         tokenizer.chat_template = read_template(chat_template, template_file)
@@ -44,8 +53,7 @@ def load_tokenizer(
         notes.append("chat template: the base brings several; its default one is used")
     else:
         notes.append("chat template: the base's own")
-    notes += _choose_pad(tokenizer)
-    return tokenizer, notes
+    return notes + _choose_pad(tokenizer)
 
 
 def _choose_pad(tokenizer: Any) -> list[str]:

@@ -30,13 +30,14 @@ class TrainingRows:
     """Rendered rows: input_ids and labels of training and held-out conversations, as (ids, labels) pairs.
 
     Attributes:
-        train: what is trained on.
+        train: what is trained on. Where it has `columns` (finetune.render.rows.Pairs), the trainer reads those and no
+            row is copied.
         held_out: what the held-out curve is measured on.
         places: where each training row was read ("train.csv:12"), for messages; may be empty.
     """
 
-    train: Sequence[tuple[list[int], list[int]]]
-    held_out: Sequence[tuple[list[int], list[int]]]
+    train: Sequence[tuple[Sequence[int], Sequence[int]]]
+    held_out: Sequence[tuple[Sequence[int], Sequence[int]]]
     places: Sequence[str] = ()
 
 
@@ -172,7 +173,7 @@ def _build_trainer(
 ) -> Any:
     """SFTTrainer with three seams filled: passes are watched, saves are staged, steps are reported."""
     import torch
-    from datasets import Dataset, disable_progress_bars
+    from datasets import disable_progress_bars
     from transformers import TrainerCallback
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
@@ -183,7 +184,7 @@ def _build_trainer(
     pad = DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id)
 
     def collate(examples: list[dict[str, Any]]) -> dict[str, Any]:
-        batch = pad([{"input_ids": e["input_ids"], "labels": e["labels"]} for e in examples])
+        batch = pad([{"input_ids": e["input_ids"], "labels": _labels_of(e)} for e in examples])
         return {**batch, "rows": torch.tensor([e["row"] for e in examples])}
 
     class WatchedTrainer(SFTTrainer):
@@ -250,13 +251,6 @@ def _build_trainer(
 
     held_out = list(rows.held_out[:_HELD_OUT_ROWS])
     points = {max(1, round(steps * k / _HELD_OUT_POINTS)) for k in range(1, _HELD_OUT_POINTS + 1)}
-    dataset = Dataset.from_dict(
-        {
-            "input_ids": [ids for ids, _ in rows.train],
-            "labels": [labels for _, labels in rows.train],
-            "row": list(range(len(rows.train))),
-        }
-    )
     arguments = SFTConfig(**words)
     if arguments.n_gpu > 1:
         # Upstream would spread over every GPU it sees and multiply batch_size by their number.
@@ -264,7 +258,7 @@ def _build_trainer(
     trainer = WatchedTrainer(
         model=model,
         args=arguments,
-        train_dataset=dataset,
+        train_dataset=_dataset(rows.train),
         data_collator=collate,
         processing_class=tokenizer,
         callbacks=[Watcher()],
@@ -274,6 +268,36 @@ def _build_trainer(
 
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _dataset(rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Any:
+    """The rows as a datasets.Dataset, numbered; rows that are kept in Arrow's form are not copied."""
+    from datasets import Dataset
+
+    if hasattr(rows, "columns"):
+        import pyarrow as pa
+
+        def lists(starts: Any, values: Any) -> Any:
+            flat = pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(values)])
+            return pa.LargeListArray.from_arrays(pa.array(starts, pa.int64()), flat)
+
+        made = {name: lists(*column) for name, column in rows.columns().items()}  # type: ignore[attr-defined]
+        table = pa.table({**made, "row": pa.array(range(len(rows)), pa.int64())})
+        # Without a name of its own, all rows would be pickled to hash them.
+        return Dataset(table, fingerprint=f"rows-{len(rows)}")
+    columns = {"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]}
+    return Dataset.from_dict({**columns, "row": list(range(len(rows)))})
+
+
+def _labels_of(example: Mapping[str, Any]) -> list[int]:
+    """The labels of a row, or those that its spans (start, end, start, end ...) say."""
+    if "labels" in example:
+        return example["labels"]
+    ids, spans = example["input_ids"], example["spans"]
+    labels = [IGNORED] * len(ids)
+    for start, end in zip(spans[::2], spans[1::2]):
+        labels[start:end] = ids[start:end]
+    return labels
 
 
 def _reset_peak_memory(device: str) -> None:

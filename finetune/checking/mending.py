@@ -1,0 +1,90 @@
+"""`finetune check --fix`: the usable rows in a new file, mended where that is safe, and a list of what was done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune import __version__, data
+from finetune.checking.verdict import finding_title
+from finetune.checking.view import dropped_label
+from finetune.data import fixing, sources
+from finetune.data.findings import rules_of
+from finetune.data.shapes import plural
+from finetune.data.sources import Source
+from finetune.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from finetune.checking.checking import CheckResult
+    from finetune.recipe import LoadedRecipe
+
+
+def check_fix_target(loaded: LoadedRecipe, target: Path) -> None:
+    """See that the mended rows may be written there, before anything is read.
+
+    Raises:
+        DataError: something is there already, or its folder is not.
+    """
+    fixing.check_target(target, held_out_apart=isinstance(loaded.recipe.data.held_out, str))
+
+
+def write_fixed(loaded: LoadedRecipe, result: CheckResult, target: Path) -> list[str]:
+    """Write the rows that can be used, mended, to a new file; never over one of the user's.
+
+    Args:
+        loaded: the recipe that was checked.
+        result: of `check`; rows that its rules refuse are left out of the file.
+        target: a .jsonl file that does not exist.
+
+    Returns:
+        Plain lines: what was written, mended and left out, and what to do next.
+
+    Raises:
+        DataError: the files could not be read, or something stands at the target.
+        SurroundingsError: the disk does not let us write; nothing is left behind.
+    """
+    if result.splits is None:
+        what = "was not written: the rows could not be read"
+        problems = result.error.problems if result.error else ()
+        raise DataError([*problems, Problem(str(target), "--fix", what, fix="mend what is named above first")])
+    splits = result.splits
+    words = loaded.recipe.data
+    rules = rules_of({str(kind): rule for kind, rule in words.checks.items()})
+    mending = fixing.rules_for_fixing(rules)
+    if any(rules[kind] != mending[kind] for kind in result.report["findings"]):
+        # Rows that are to be mended must not be left out before.
+        checked = loaded.recipe.model_copy(update={"data": words.model_copy(update={"checks": mending})})
+        splits = data.load(replace(loaded, recipe=checked), lenient=True)
+    apart = isinstance(words.held_out, str)
+    summary = fixing.write_fixed(
+        target,
+        splits.fates.changes(),
+        sources=_local_files(loaded),
+        group_by=words.group_by,
+        system_prompt=words.system_prompt,
+        held_out_apart=apart,
+        facts={"kit_version": __version__, "data_fingerprint": splits.report.fingerprint},
+    )
+    lines = [f"written   {target}: {plural(summary.num_rows, 'row')}, {summary.num_mended:,} of them mended"]
+    lines += [
+        f"          mended: {finding_title(kind, 'en')}, {plural(n, 'row')}" for kind, n in summary.mended.items()
+    ]
+    lines += [f"          {dropped_label(reason, 'en')}, {plural(n, 'row')}" for reason, n in summary.dropped.items()]
+    others = [name for name in (*summary.files, summary.changes_file) if name != target.name]
+    lines.append(f"          beside it: {', '.join(others)}")
+    held_out = f" and data.held_out: {summary.files[-1]}" if apart else ""
+    lines.append(f"next      set data.train: {target.name}{held_out} in the recipe, and check again")
+    return lines
+
+
+def _local_files(loaded: LoadedRecipe) -> list[Path]:
+    """The data files of the recipe on this machine."""
+    words, problems = loaded.recipe.data, []
+    found: list[Source] = []
+    for key, value in (("data.train", words.train), ("data.held_out", words.held_out)):
+        named = [one for one in (value if isinstance(value, tuple) else [value]) if not isinstance(one, float)]
+        local = tuple(one for one in named if not str(getattr(one, "path", one)).startswith("hub:"))
+        if local:
+            found += sources.find(key, local, loaded.path_of, loaded.where(key), problems)
+    return [source.path for source in found if source.path is not None]

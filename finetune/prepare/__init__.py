@@ -1,0 +1,25 @@
+"""Floor 5: from a recipe to rendered rows and a plan: everything a run needs before any weight is loaded."""
+
+from finetune.prepare.bases import OpenedBase, open_base, open_quickly
+from finetune.prepare.chunks import messages_of
+from finetune.prepare.splits import (
+    RenderedSplit,
+    check_rendered,
+    overlong_problem,
+    render_row,
+    render_split,
+    too_many_unchosen,
+)
+
+__all__ = [
+    "OpenedBase",
+    "RenderedSplit",
+    "check_rendered",
+    "messages_of",
+    "open_base",
+    "open_quickly",
+    "overlong_problem",
+    "render_row",
+    "render_split",
+    "too_many_unchosen",
+]

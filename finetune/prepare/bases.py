@@ -1,0 +1,135 @@
+"""A base whose config and tokenizer are read, and how long a row may be; its weights are not touched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from finetune import models
+from finetune.errors import ModelError, Problem
+from finetune.models.tokenizers import dress
+from finetune.recipe import LoadedRecipe
+from finetune.render import Renderer
+
+# Kind of model and class of tokenizer for which transformers' AutoTokenizer is known to take that very class (a test
+# compares them): these open without torch, which takes a quarter of the time.
+_QUICK = {
+    ("llama", "TokenizersBackend"): "transformers.tokenization_utils_tokenizers",
+    ("llama", "PreTrainedTokenizerFast"): "transformers.tokenization_utils_tokenizers",
+    ("qwen2", "Qwen2Tokenizer"): "transformers.models.qwen2.tokenization_qwen2",
+    ("qwen2", "Qwen2TokenizerFast"): "transformers.models.qwen2.tokenization_qwen2",
+    ("qwen3", "Qwen2Tokenizer"): "transformers.models.qwen2.tokenization_qwen2",
+    ("qwen3", "Qwen2TokenizerFast"): "transformers.models.qwen2.tokenization_qwen2",
+}
+
+
+@dataclass(frozen=True)
+class OpenedBase:
+    """A base whose config and tokenizer are read; its weights are not.
+
+    Attributes:
+        max_length: the longest row, in tokens: data.max_length, at most what the base can look at.
+        notes: choices made, one plain line each.
+        overlong_chosen: whether the recipe itself says what becomes of rows that are too long.
+    """
+
+    source: models.BaseSource
+    config: Any
+    tokenizer: Any
+    renderer: Renderer
+    max_length: int
+    notes: list[str]
+    overlong_chosen: bool = True
+
+
+def open_base(loaded: LoadedRecipe) -> OpenedBase:
+    """Find the recipe's base, read its config and tokenizer, and settle the length limit.
+
+    Raises:
+        ModelError: see finetune.models; also when data.max_length is beyond what the base can look at.
+    """
+    base = loaded.recipe.base
+    source = models.find_base(base.model, base.revision, loaded.path_of("base.model", base.model))
+    config = models.load_config(source)
+    template_file = loaded.path_of("base.chat_template", base.chat_template)
+    tokenizer, notes = models.load_tokenizer(source, base.chat_template, template_file)
+    return _opened(loaded, source, config, tokenizer, notes)
+
+
+def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
+    """The same without torch and without the network; None where the base is not at hand on this machine.
+
+    Renders exactly as `open_base` does. Kinds of bases that cannot be opened without torch are opened with it.
+
+    Raises:
+        ModelError: as `open_base`.
+    """
+    base = loaded.recipe.base
+    source = models.find_base(base.model, base.revision, loaded.path_of("base.model", base.model))
+    folder = _folder_of(source)
+    if folder is None:
+        return None
+    config, words = _read(folder / "config.json"), _read(folder / "tokenizer_config.json")
+    context = _context_of(config)
+    kind = (config.get("model_type"), words.get("tokenizer_class"))
+    module = _QUICK.get(kind) if "auto_map" not in words and context is not None else None  # type: ignore[arg-type]
+    if module is None:
+        return open_base(loaded)
+    import importlib
+
+    found = importlib.import_module(module)
+    tokenizer_class = getattr(found, "Qwen2Tokenizer", None) or found.TokenizersBackend
+    with models.hub_errors(source):
+        tokenizer = tokenizer_class.from_pretrained(str(folder))
+    notes = dress(tokenizer, base.chat_template, loaded.path_of("base.chat_template", base.chat_template))
+    return _opened(loaded, source, SimpleNamespace(max_position_embeddings=context), tokenizer, notes)
+
+
+def _opened(
+    loaded: LoadedRecipe, source: models.BaseSource, config: Any, tokenizer: Any, notes: list[str]
+) -> OpenedBase:
+    """Settle renderer and length limit."""
+    data = loaded.recipe.data
+    renderer = Renderer(tokenizer, {"enable_thinking": loaded.recipe.base.thinking == "keep"})
+    notes = [*notes, f"trained tokens: the assistant's turns and their end token, found by {renderer.how}"]
+    max_length, context = data.max_length, models.context_tokens(config)
+    if context is not None and max_length > context:
+        if ("data", "max_length") in loaded.marks:
+            fix = f"set it to {context} or less"
+            what = f"this base can look at {context} tokens only"
+            raise ModelError(Problem(loaded.where("data.max_length"), "data.max_length", what, str(max_length), fix))
+        notes.append(f"data.max_length: {context} instead of {max_length}, as much as this base can look at")
+        max_length = context
+    chosen = ("data", "overlong") in loaded.marks
+    return OpenedBase(source, config, tokenizer, renderer, max_length, notes, chosen)
+
+
+def _folder_of(source: models.BaseSource) -> Path | None:
+    """Where the base's files are on this machine: its folder, or the Hub's cache; None where they are not here."""
+    if source.is_local:
+        return Path(source.location)
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [
+        try_to_load_from_cache(source.location, name, revision=source.revision)
+        for name in ("config.json", "tokenizer_config.json", "tokenizer.json")
+    ]
+    paths = [Path(path) for path in found if isinstance(path, str)]
+    return paths[0].parent if len(paths) == len(found) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A file of the base's; empty where it is missing or no JSON object: opening it the long way says what is wrong."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _context_of(config: dict[str, Any]) -> int | None:
+    value = config.get("max_position_embeddings")
+    return value if isinstance(value, int) and "text_config" not in config else None
