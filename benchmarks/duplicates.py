@@ -91,9 +91,9 @@ def peak_gib() -> float:
 
 def measure(num_rows: int) -> None:
     """One size, in this process: prints one line."""
-    from finetune.data.duplicates import Marks, marks, without_duplicates
-    from finetune.data.leakage import leaks
-    from finetune.data.likeness import find_near
+    from finetune.data.likeness.comparing import find_near
+    from finetune.data.likeness.duplicates import Marks, marks, without_duplicates
+    from finetune.data.likeness.leakage import leaks
     from finetune.data.splitting import split_by_share
 
     rows = MadeRows(num_rows)
@@ -161,8 +161,8 @@ def measure_library(name: str, num_rows: int) -> None:
     """Signatures of 64 values and the library's own index of 16 bands, queried by the planted copies."""
     from itertools import chain
 
-    from finetune.data.duplicates import strong_parts
-    from finetune.data.near import shingles, units_of_text
+    from finetune.data.likeness.duplicates import strong_parts
+    from finetune.data.likeness.near import shingles, units_of_text
 
     rows = MadeRows(num_rows)
     signing = indexing = querying = 0.0

@@ -14,7 +14,7 @@ def main() -> None:
     value, key, stream, encoding = sys.argv[1:5]
     from reading_kit import read_source
 
-    from finetune.data import sources
+    from finetune.data.reading import sources
     from finetune.errors import FinetuneError
 
     answer: dict = {"problems": [], "sources": [], "rows": [], "row_problems": [], "error": None}

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finetune.data import file_reader, sources
-from finetune.data.file_reader import FileReader
-from finetune.data.json_rows import Row
-from finetune.data.sources import Source
+from finetune.data.reading import file_reader, sources
+from finetune.data.reading.file_reader import FileReader
+from finetune.data.reading.json_rows import Row
+from finetune.data.reading.sources import Source
 from finetune.errors import Problem
 
 FIX_ENCODING = "set data.encoding (for example windows-1252 or gb18030), or save the file as UTF-8"

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finetune.data import Conversation, Message
-from finetune.data.duplicates import Marks, marks, numbered, report_of, row_key, without_duplicates
-from finetune.data.likeness import LONG_ANSWER, NEAR_ANSWER, Groups, find_near, first_of, without_near
-from finetune.data.near import LEAST_COMMON, NUM_HASHES, shingles, signatures, strong, units_of_text, wording
+from finetune.data.likeness.comparing import LONG_ANSWER, NEAR_ANSWER, Groups, find_near, first_of, without_near
+from finetune.data.likeness.duplicates import Marks, marks, numbered, report_of, row_key, without_duplicates
+from finetune.data.likeness.near import LEAST_COMMON, NUM_HASHES, shingles, signatures, strong, units_of_text, wording
 from finetune.data.shapes import ToolCall
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

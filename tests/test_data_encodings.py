@@ -7,8 +7,8 @@ import json
 import pytest
 from reading_kit import FIX_ENCODING, read
 
-from finetune.data import encodings
-from finetune.data.streams import SourceError
+from finetune.data.reading import encodings
+from finetune.data.reading.streams import SourceError
 
 TEXTS = {
     "zh": "高血压患者能吃党参吗？我有高血压，这两天女婿来的时候给"

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_data_room import CANARY, all_rows, chat, load, refused, turns, write
 
-from finetune.data.layouts import Layout, by_usual_name, hints_of, rating_of, recognise
+from finetune.data.converting.layouts import Layout, by_usual_name, hints_of, rating_of, recognise
+from finetune.data.converting.texts import Seen
+from finetune.data.converting.turns import in_order, mended
 from finetune.data.shapes import Message, ToolCall
-from finetune.data.texts import Seen
-from finetune.data.turns import in_order, mended
 
 PAIR = [("user", "q1"), ("assistant", "a1")]
 

@@ -14,8 +14,8 @@ import pytest
 from test_data_room import CANARY, load, qa, refused, write
 
 from finetune.data import Conversation, Message
-from finetune.data.duplicates import marks
-from finetune.data.leakage import KINDS, Leaks, leaks
+from finetune.data.likeness.duplicates import marks
+from finetune.data.likeness.leakage import KINDS, Leaks, leaks
 
 SHARED = os.environ.get("FINETUNE_SHARED")
 CHINESE = re.compile("[\u4e00-\u9fff]")

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_kit import find, read, read_source
 
-from finetune.data import json_documents, json_rows
-from finetune.data.kinds import kind_of
+from finetune.data.reading import json_documents, json_rows
+from finetune.data.reading.kinds import kind_of
 
 ROWS = [{"question": f"question {number}?", "answer": f"answer {number}.\nEnd."} for number in range(5)]
 
@@ -218,7 +218,7 @@ def test_documents_of_any_length_are_read_piece_by_piece(tmp_path, monkeypatch):
 
 def test_lines_of_text_pieces(tmp_path):
     text = 'question,answer\n"a\n\nb",c\r\nd,"e ""f"""\n\ng,h'
-    from finetune.data.text_tables import TextTable
+    from finetune.data.reading.text_tables import TextTable
 
     whole = [found for _, found in TextTable("x", [text], text, False).rows()]
     assert [row.line for row in whole if isinstance(row, json_rows.Row)] == [2, 5, 7]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from openpyxl.utils.exceptions import IllegalCharacterError
 from reading_kit import find, read, read_source
 
-from finetune.data import sheet_rows
+from finetune.data.reading import sheet_rows
 
 
 def save(path: Path, rows: list[list[Any]], title: str = "Rows", **more: list[list[Any]]) -> Any:
@@ -206,7 +206,7 @@ def test_a_large_sheet_is_read_row_by_row(tmp_path):
     read_source(source)
     tracemalloc.start()
     try:
-        from finetune.data.file_reader import FileReader
+        from finetune.data.reading.file_reader import FileReader
 
         num_rows = sum(len(chunk.rows or []) for chunk in FileReader(source).chunks())
         peak_bytes = tracemalloc.get_traced_memory()[1]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from test_data_room import CANARY, all_rows, chat, load, qa, refused, turns, write
 
 from finetune.data import Conversation, Message, findings
-from finetune.data.duplicates import marks, row_key
-from finetune.data.likeness import find_near
+from finetune.data.likeness.comparing import find_near
+from finetune.data.likeness.duplicates import marks, row_key
 from finetune.data.splitting import ShareSplit, held_out_units, split_by_share, unit_labels, unit_names
 from finetune.errors import DataError
 

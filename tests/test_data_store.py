@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_data_room import chat, load, qa
 
 from finetune.data import store
-from finetune.data.marks_store import MarksStore, marks_of, without_signatures
+from finetune.data.likeness.marks_store import MarksStore, marks_of, without_signatures
 from finetune.data.shapes import Conversation, Message, ToolCall, fingerprint_of
 from finetune.data.store import Rows, Store, decode, encode
 from finetune.errors import SurroundingsError

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from finetune import __version__, data
 from finetune.checking.verdict import finding_title
 from finetune.checking.view import dropped_label
-from finetune.data import fixing, sources
+from finetune.data import fixing
 from finetune.data.findings import rules_of
+from finetune.data.reading import sources
+from finetune.data.reading.sources import Source
 from finetune.data.shapes import plural
-from finetune.data.sources import Source
 from finetune.errors import DataError, Problem
 
 if TYPE_CHECKING:

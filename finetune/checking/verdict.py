@@ -52,7 +52,7 @@ def grouped(problems: Sequence[str | Problem], bad_rows: Mapping[str, Any]) -> l
         problems: of an error; of bad rows perhaps only the first.
         bad_rows: of the report, which counts all of them.
     """
-    from finetune.data.conversion import reason_of
+    from finetune.data.converting.conversion import reason_of
 
     counted = {reason["what"]: reason for reason in bad_rows.get("reasons", ())}
     groups: dict[tuple[str, str], dict[str, Any]] = {}

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune.data import findings, outcomes, pipeline, sources
+from finetune.data import findings, outcomes, pipeline
+from finetune.data.converting.recognition import Choices
 from finetune.data.fates import Fates
-from finetune.data.marks_store import without_signatures
+from finetune.data.likeness.marks_store import without_signatures
 from finetune.data.pipeline import Gathered
-from finetune.data.recognition import Choices
+from finetune.data.reading import sources
+from finetune.data.reading.sources import Source
 from finetune.data.rowwork import Settings
 from finetune.data.shapes import DataReport, Splits, name_shown, plural
-from finetune.data.sources import Source
 from finetune.data.store import Rows
 from finetune.errors import DataError, Problem
 from finetune.talk import Talk
@@ -22,7 +23,7 @@ from finetune.talk import Talk
 if TYPE_CHECKING:
     import numpy as np
 
-    from finetune.data.duplicates import Marks
+    from finetune.data.likeness.duplicates import Marks
     from finetune.recipe import LoadedRecipe
 
 MANY_ROWS = 50_000  # comparing more of them takes long enough to be said
@@ -188,7 +189,8 @@ class _Loading:
         """(rows that stay, their near groups), with exact and near repetitions told of."""
         import numpy as np
 
-        from finetune.data import duplicates, likeness
+        from finetune.data.likeness import comparing as likeness
+        from finetune.data.likeness import duplicates
 
         rule, near_rule = self.data.duplicates, self.data.near_duplicates
         rows = self._rows(side)
@@ -247,7 +249,7 @@ class _Loading:
         if rule == "off" or not len(held_out.numbers):
             self.report.leakage = {"rule": rule, "num_rows": 0, "kinds": {}}
             return
-        from finetune.data import leakage
+        from finetune.data.likeness import leakage
 
         rows = self._rows(train), self._rows(held_out)
         groups = (rows[0].groups, rows[1].groups) if self.data.group_by else (None, None)

@@ -13,7 +13,7 @@ from finetune.errors import Problem
 if TYPE_CHECKING:
     import numpy as np
 
-    from finetune.data.duplicates import Marks
+    from finetune.data.likeness.duplicates import Marks
     from finetune.recipe import LoadedRecipe
 
 PLACES_SHOWN = 5
@@ -92,7 +92,7 @@ def _repeated_answers(gathered: Gathered, marks: Marks) -> np.ndarray:
     """(rows,) uint32: the bit of rows whose answer is given to more than MANY_QUESTIONS, but for the first of each."""
     import numpy as np
 
-    from finetune.data.duplicates import numbered
+    from finetune.data.likeness.duplicates import numbered
 
     numbers = np.arange(len(marks))
     answer, pair = numbered(marks.answer), numbered(marks.pair)

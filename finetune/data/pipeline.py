@@ -9,26 +9,27 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune.data import file_reader, processes, store
-from finetune.data.conversion import BadRows, told
-from finetune.data.file_reader import FileReader
+from finetune.data import processes, store
+from finetune.data.converting.conversion import BadRows, told
+from finetune.data.converting.recognition import Choices, FilePlan, plan_of, two_layouts
+from finetune.data.converting.texts import Seen
 from finetune.data.findings import Tally
-from finetune.data.marks_store import MarksStore
+from finetune.data.likeness.marks_store import MarksStore
 from finetune.data.processes import Task
-from finetune.data.recognition import Choices, FilePlan, plan_of, two_layouts
+from finetune.data.reading import file_reader
+from finetune.data.reading.file_reader import FileReader
+from finetune.data.reading.sources import Source
 from finetune.data.rowwork import Done, Parsed, PrivacyTally, Settings
 from finetune.data.shapes import FileFacts
-from finetune.data.sources import Source
 from finetune.data.store import Store
-from finetune.data.texts import Seen
 from finetune.errors import Problem
 from finetune.talk import Talk
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from finetune.data.duplicates import Marks
-    from finetune.data.layouts import Layout
+    from finetune.data.converting.layouts import Layout
+    from finetune.data.likeness.duplicates import Marks
 
 SMALL_BYTES = 16 * 1024**2  # below this, starting processes takes longer than the work
 _PACKED = {".gz": 5, ".zst": 5, ".parquet": 3, ".xlsx": 5}  # about how much larger unpacked

@@ -6,22 +6,22 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from finetune.data import file_reader
-from finetune.data.conversion import BadRows, Converter
-from finetune.data.file_reader import RawChunk
+from finetune.data.converting.conversion import BadRows, Converter
+from finetune.data.converting.recognition import FilePlan
+from finetune.data.converting.texts import Seen
 from finetune.data.findings import Tally
-from finetune.data.json_rows import Row
-from finetune.data.recognition import FilePlan
+from finetune.data.reading import file_reader
+from finetune.data.reading.file_reader import RawChunk
+from finetune.data.reading.json_rows import Row
 from finetune.data.shapes import Conversation
-from finetune.data.texts import Seen
 from finetune.errors import Problem
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from finetune.data.duplicates import Marks
-    from finetune.data.layouts import Layout
+    from finetune.data.converting.layouts import Layout
+    from finetune.data.likeness.duplicates import Marks
 
 MAX_PLACES = 100
 
@@ -141,7 +141,8 @@ class Worker:
     def _look(self, rows: list[Conversation], done: Done) -> None:
         import numpy as np
 
-        from finetune.data import marks_store, quality, store
+        from finetune.data import quality, store
+        from finetune.data.likeness import marks_store
 
         settings = self.settings
         rows = self._without_personal(rows, done)

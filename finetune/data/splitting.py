@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.data.duplicates import Marks, numbered
-from finetune.data.likeness import Groups, Near, find_near, first_of
+from finetune.data.likeness.comparing import Groups, Near, find_near, first_of
+from finetune.data.likeness.duplicates import Marks, numbered
 from finetune.data.shapes import Conversation, plural
 
 FEW_ROWS = 20

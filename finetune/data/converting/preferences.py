@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from finetune.data.layouts import LABELS, rating_of
+from finetune.data.converting.layouts import LABELS, rating_of
+from finetune.data.converting.texts import Say, Seen, message, type_name, under
+from finetune.data.converting.turns import Speaking, in_order, mended, messages_of, turn_of
 from finetune.data.shapes import Message, name_shown
-from finetune.data.texts import Say, Seen, message, type_name, under
-from finetune.data.turns import Speaking, in_order, mended, messages_of, turn_of
 
 
 def answer_of(value: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[Message]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from finetune.data import encodings, json_documents, parquet_rows
-from finetune.data.json_rows import MAX_ROW_BYTES, Row, num_blank_lines, parse_lines
-from finetune.data.kinds import refuse_strange
+from finetune.data.reading import encodings, json_documents, parquet_rows
+from finetune.data.reading.json_rows import MAX_ROW_BYTES, Row, num_blank_lines, parse_lines
+from finetune.data.reading.kinds import refuse_strange
+from finetune.data.reading.sources import Source
+from finetune.data.reading.streams import SourceError, Stream
+from finetune.data.reading.text_tables import TextTable
 from finetune.data.shapes import plural
-from finetune.data.sources import Source
-from finetune.data.streams import SourceError, Stream
-from finetune.data.text_tables import TextTable
 from finetune.errors import FinetuneError, Problem
 
 CHUNK_BYTES = 4 * 1024**2
@@ -155,7 +155,7 @@ class FileReader:
             if self.kind == "parquet":
                 yield from self._packed(parquet_rows.rows(file))
                 return
-            from finetune.data.sheet_rows import Workbook
+            from finetune.data.reading.sheet_rows import Workbook
 
             book = Workbook(self.name, file, self.source.sheet)
             yield from self._packed(book.rows(), book.notes)
@@ -282,7 +282,7 @@ class FileReader:
             yield cut(data)
 
     def _pair_chunks(self) -> Iterator[RawChunk]:
-        from finetune.data.pair_rows import Pairs
+        from finetune.data.reading.pair_rows import Pairs
 
         assert self.source.path is not None
         folder = Pairs(self.name, self.source.path, self._asked)

@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from finetune.data import encodings
-from finetune.data.json_rows import Row
-from finetune.data.streams import SourceError
+from finetune.data.reading import encodings
+from finetune.data.reading.json_rows import Row
+from finetune.data.reading.streams import SourceError
 from finetune.errors import Problem
 
 MAX_TEXT_BYTES = 4 * 1024**2

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from finetune.data.json_rows import Row
+from finetune.data.reading.json_rows import Row
+from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import name_shown, names_shown, plural
-from finetune.data.streams import SourceError
 from finetune.errors import Problem
 
 MAX_UNPACKED_BYTES = 512 * 1024**2

@@ -25,8 +25,8 @@ from itertools import chain
 
 import numpy as np
 
-from finetune.data.duplicates import Marks, numbered, strong_parts
-from finetune.data.near import (
+from finetune.data.likeness.duplicates import Marks, numbered, strong_parts
+from finetune.data.likeness.near import (
     COMMON,
     LEAST_COMMON,
     SAMPLE,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from finetune.data import tool_turns
+from finetune.data.converting import tool_turns
+from finetune.data.converting.texts import Say, Seen, is_empty, message, type_name
 from finetune.data.shapes import ROLES, Message, name_shown
-from finetune.data.texts import Say, Seen, is_empty, message, type_name
 
 MAX_ROW_BYTES = 1024**2
 ALIASES = {

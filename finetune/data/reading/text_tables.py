@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from finetune.data.json_rows import MAX_ROW_BYTES, Row
+from finetune.data.reading.json_rows import MAX_ROW_BYTES, Row
+from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import names_shown, plural
-from finetune.data.streams import SourceError
 from finetune.errors import Problem
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from finetune.data.converting.texts import Say, Seen, is_empty, is_sound, type_name
 from finetune.data.shapes import Message, ToolCall
-from finetune.data.texts import Say, Seen, is_empty, is_sound, type_name
 
 _CALL_FIX = 'write a call as {"name": ..., "arguments": {...}}'
 _EMPTY = (None, "", "[]", "{}", [], {})

@@ -18,14 +18,14 @@ from finetune.data.shapes import Conversation
 if TYPE_CHECKING:
     import numpy as np
 
-    from finetune.data.duplicates import Marks
+    from finetune.data.likeness.duplicates import Marks
 
 BATCH_ROWS = 256  # of a chunk that are marked at once: their shingles take far more memory than their marks
 
 
 def marks_of(rows: list[Conversation]) -> Marks:
     """The marks of some rows, made a few at a time."""
-    from finetune.data import duplicates
+    from finetune.data.likeness import duplicates
 
     starts = range(0, len(rows), BATCH_ROWS)
     return duplicates.Marks.join([duplicates.marks(rows[start : start + BATCH_ROWS]) for start in starts])
@@ -71,7 +71,7 @@ class MarksStore:
         """The marks of all rows; those on disk are mapped, not read."""
         import numpy as np
 
-        from finetune.data.duplicates import Marks
+        from finetune.data.likeness.duplicates import Marks
 
         if not self._files:
             parts, self._parts = self._parts, []

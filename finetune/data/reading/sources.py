@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.data import pair_rows
-from finetune.data.kinds import ACCEPTED, kind_of
+from finetune.data.reading import pair_rows
+from finetune.data.reading.kinds import ACCEPTED, kind_of
+from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import plural
-from finetune.data.streams import SourceError
 from finetune.errors import Problem, shown
 
 if TYPE_CHECKING:
-    from finetune.data.hub_files import HubFile
+    from finetune.data.reading.hub_files import HubFile
 
 MAX_NAMES_SHOWN = 10
 
@@ -113,7 +113,7 @@ class _Finder:
     def run(self, weight: float) -> list[Source]:
         value = self.value
         if value.startswith("hub:"):
-            from finetune.data import hub_files
+            from finetune.data.reading import hub_files
 
             return hub_files.find(self.key, value, self.where, self.problems, weight=weight, stream=self.stream)
         if value.startswith(("http://", "https://")):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO
 
-from finetune.data.json_rows import Row
+from finetune.data.reading.json_rows import Row
+from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import name_shown, names_shown
-from finetune.data.streams import SourceError
 
 BATCH_ROWS = 512
 MAX_GROUP_BYTES = 4 * 1024**3  # unpacked; a small file can claim any size

@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from finetune.data.json_rows import DEEP, MAX_ROW_BYTES, SPACE, Decoder, Row, add_faults, is_exact, plain
+from finetune.data.reading.json_rows import DEEP, MAX_ROW_BYTES, SPACE, Decoder, Row, add_faults, is_exact, plain
+from finetune.data.reading.streams import BLOCK_BYTES, SourceError
 from finetune.data.shapes import plural
-from finetune.data.streams import BLOCK_BYTES, SourceError
 from finetune.errors import Problem
 
 # (characters it takes, the row or what is wrong with it)

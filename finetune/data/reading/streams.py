@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finetune.data.sources import Source
+    from finetune.data.reading.sources import Source
 
 BLOCK_BYTES = 1024**2
 MAX_UNPACKED_BYTES = 64 * 1024**3
@@ -74,7 +74,7 @@ class Stream:
         self._before: tuple[int, ...] | None = None
         self._all_read = False
         if source.hub is not None:
-            from finetune.data import hub_files
+            from finetune.data.reading import hub_files
 
             self.file, self.total_bytes = hub_files.open_file(source.hub)
         else:

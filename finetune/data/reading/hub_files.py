@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from finetune import hub
-from finetune.data.kinds import ACCEPTED, kind_of
+from finetune.data.reading.kinds import ACCEPTED, kind_of
 from finetune.data.shapes import names_shown, plural
 from finetune.errors import DataError, Problem, shown
 
 if TYPE_CHECKING:
-    from finetune.data.sources import Source
+    from finetune.data.reading.sources import Source
 
 _FORM = re.compile(
     r"hub:(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::(?P<config>[^@#:]+))?(?:@(?P<split>[^#@]+))?(?:#(?P<revision>.+))?",
@@ -60,7 +60,7 @@ def find(
     Raises:
         SurroundingsError: the network does not answer, or a token is needed.
     """
-    from finetune.data.sources import Source
+    from finetune.data.reading.sources import Source
 
     asked = _FORM.fullmatch(value)
     if asked is None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetune.data.near import length_of, shingles, signatures, strong, units_of_text, wording
+from finetune.data.likeness.near import length_of, shingles, signatures, strong, units_of_text, wording
 from finetune.data.shapes import Conversation, Message
 
 if TYPE_CHECKING:
-    from finetune.data.likeness import Near
+    from finetune.data.likeness.comparing import Near
 
 MAX_PLACES = 100
 

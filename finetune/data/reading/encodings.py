@@ -14,8 +14,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import plural
-from finetune.data.streams import SourceError
 
 SAMPLE_BYTES = 256 * 1024
 MANY_BAD_PLACES = 20

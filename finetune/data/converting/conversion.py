@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from finetune.data import layouts, tool_turns
-from finetune.data.json_rows import Row
-from finetune.data.layouts import Ambiguous, Layout
-from finetune.data.preferences import answer_of, pair_of, rating
-from finetune.data.recognition import FilePlan
+from finetune.data.converting import layouts, tool_turns
+from finetune.data.converting.layouts import Ambiguous, Layout
+from finetune.data.converting.preferences import answer_of, pair_of, rating
+from finetune.data.converting.recognition import FilePlan
+from finetune.data.converting.texts import Say, Seen, message, problem_sayer
+from finetune.data.converting.turns import in_order, is_blank, mended, messages_of
+from finetune.data.reading.json_rows import Row
 from finetune.data.shapes import Conversation, Message, name_shown, names_shown, plural
-from finetune.data.texts import Say, Seen, message, problem_sayer
-from finetune.data.turns import in_order, is_blank, mended, messages_of
 from finetune.errors import Problem
 
 MAX_PROBLEMS_PER_ROW = 3

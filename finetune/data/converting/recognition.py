@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from finetune.data import layouts
-from finetune.data.json_rows import Row
-from finetune.data.layouts import Ambiguous, Hints, Layout
+from finetune.data.converting import layouts
+from finetune.data.converting.layouts import Ambiguous, Hints, Layout
+from finetune.data.converting.turns import Speaking
+from finetune.data.reading.json_rows import Row
 from finetune.data.shapes import name_shown, names_shown, plural
-from finetune.data.turns import Speaking
 from finetune.errors import Problem
 
 

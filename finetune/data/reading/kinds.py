@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finetune.data.streams import SourceError
+from finetune.data.reading.streams import SourceError
 from finetune.errors import shown
 
 KINDS = {

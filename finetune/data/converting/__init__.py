@@ -1,0 +1,1 @@
+"""Rows -> conversations: which layout a file has, and each of its rows as turns."""
