@@ -23,6 +23,7 @@ def _side(num_rows: int, num_over: int = 0) -> dict[str, Any]:
         "supervised_share": 0.37, "shortest": 12, "median": 88, "p90": 301, "p99": 498, "longest": 655,
         "histogram": _counted([num_rows // 2, num_rows // 4, 0, 9, 1], 140),
         "answer_histogram": _counted([num_rows // 3, 4, 2], 140), "num_over": num_over,
+        "prompt_histogram": _counted([num_rows // 2, 9, 3], 30), "system_histogram": _counted([num_rows], 1),
         "over_places": [f"{A}:9"] * num_over,
         "num_left_out": num_over, "num_trimmed": 0, "num_answer_over": 0, "answer_over_places": [], "keeps_99": 498,
         "keeps_100": 655, "num_control_texts": 0, "num_answers_cut": 0,

@@ -287,3 +287,89 @@ def test_fix_of_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     assert ended.code == 2
     assert "clean.jsonl: --fix: was not written" in ended.err
     assert not (tmp_path / "clean.jsonl").exists()
+
+
+def test_fix_takes_leaking_rows_out_of_the_held_out_file(tmp_path: Path) -> None:
+    rows, unlike = _rows(30), ["the pond", "a kite", "my lamp", "that hill", "our boat"]
+    _write(tmp_path, rows, more=", held_out: held.csv")
+    held = [{"question": f"How old is {what}, in years?", "answer": f"Nobody knows about {what}."} for what in unlike]
+    held[1] = {"question": rows[4]["question"].upper(), "answer": rows[4]["answer"]}
+    held[3] = {"question": rows[9]["question"], "answer": "It is not known."}
+    lines = [json.dumps(row) + "\n" for row in held]
+    (tmp_path / "held.jsonl").write_text("".join(lines))
+    settings = ("--set", "data.held_out=held.jsonl")
+    ended = finetune("check", "recipe.yaml", *settings, "--fix", "clean.jsonl", cwd=tmp_path)
+    assert ended.code == 2
+    report = _report(tmp_path)
+    assert (report["dropped"]["also trained on"], report["num_held_out"], report["num_train"]) == (2, 3, 30)
+    assert "Left out: also stands in the training rows, 2 rows" in ended.err
+    assert "Left out: also stands in the training rows" in _page(tmp_path) and "未采用：同时出现在训练数据里" in _page(
+        tmp_path
+    )
+    changes = json.loads((tmp_path / "clean.jsonl.changes.json").read_bytes())
+    dropped = [row for row in changes["rows"] if row.get("dropped")]
+    assert dropped == [{"where": f"held.jsonl:{line}", "dropped": "also trained on"} for line in (2, 4)]
+    assert "data.train: clean.jsonl and data.held_out: clean.held_out.jsonl" in ended.err
+    fixed = ("--set", "data.train=clean.jsonl", "--set", "data.held_out=clean.held_out.jsonl")
+    again = finetune("check", "recipe.yaml", *fixed, cwd=tmp_path)
+    assert again.code == 0, again.err
+    assert _report(tmp_path)["verdict"]["kind"] == "ready", again.out
+    assert (_report(tmp_path)["num_train"], _report(tmp_path)["num_held_out"]) == (30, 3)
+    # what the recipe lets stay is not taken out
+    warned = finetune("check", "recipe.yaml", *settings, "--set", "data.leakage=warn", "--fix", "w.jsonl", cwd=tmp_path)
+    assert warned.code == 0
+    assert len((tmp_path / "w.held_out.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("train", "target", "name"),
+    [
+        ("rows", "rows/clean.jsonl", "rows"),
+        ("rows/*.jsonl", "rows/clean.jsonl", "rows/*.jsonl"),
+        ("rows/*", "rows/clean.jsonl", "rows/*"),
+        ("'**/*.jsonl'", "rows/clean.jsonl", "**/*.jsonl"),
+        ("'r[o]ws/**/*.jsonl'", "rows/deep/clean.jsonl", "r[o]ws/**/*.jsonl"),
+        ("[rows/a.jsonl, {path: 'rows/c*', weight: 2}]", "rows/clean.jsonl", "rows/c*"),
+        ("./deep/../rows/*.jsonl", "rows/clean.jsonl", "deep/../rows/*.jsonl"),
+    ],
+)
+def test_fix_is_not_written_where_the_recipe_would_read_it(tmp_path: Path, train: str, target: str, name: str) -> None:
+    (tmp_path / "rows" / "deep").mkdir(parents=True)
+    (tmp_path / "deep").mkdir()
+    lines = [json.dumps(row) + "\n" for row in _rows()]
+    (tmp_path / "rows" / "a.jsonl").write_text("".join(lines[:30]))
+    (tmp_path / "rows" / "cb.jsonl").write_text("".join(lines[30:]))
+    (tmp_path / "rows" / "deep" / "d.jsonl").write_text(lines[0].replace("rule", "law"))
+    (tmp_path / "recipe.yaml").write_text(
+        f"recipe: 1\nname: clinic\nbase: {{model: starter}}\ndata: {{train: {train}}}\n"
+    )
+    before = sorted(tmp_path.rglob("*"))
+    ended = finetune("check", "recipe.yaml", "--fix", target, cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.err.splitlines()[0] == (
+        f"error: {target}: --fix: would be read by the next check beside the rows it was made from: "
+        f"data.train takes all of {name}. Fix: name a file in another folder"
+    )
+    assert sorted(tmp_path.rglob("*")) == before, "refused before anything is read"
+    # beside them it is written, and read as the lines say
+    (tmp_path / "fixed").mkdir()
+    if name != "**/*.jsonl":
+        ended = finetune("check", "recipe.yaml", "--fix", "fixed/clean.jsonl", cwd=tmp_path)
+        assert "set data.train: fixed/clean.jsonl in the recipe" in ended.err
+        again = finetune("check", "recipe.yaml", "--set", "data.train=fixed/clean.jsonl", cwd=tmp_path)
+        assert again.code == 0, again.err
+
+
+def test_fix_looks_for_every_file_it_writes(tmp_path: Path) -> None:
+    _write(tmp_path, _rows())
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "held_1.jsonl").write_text(json.dumps({"question": "How old is it?", "answer": "Old."}) + "\n")
+    settings = ("--set", "data.held_out=held/*held*.jsonl")
+    ended = finetune("check", "recipe.yaml", *settings, "--fix", "held/clean.jsonl", cwd=tmp_path)
+    assert ended.code == 2
+    assert [line.split(": ")[1] for line in ended.err.splitlines()] == ["held/clean.held_out.jsonl"]
+    (tmp_path / "held" / "list.json").write_text(json.dumps([{"question": "How old is it?", "answer": "Old."}]))
+    settings = ("--set", "data.held_out=held/*.json")
+    ended = finetune("check", "recipe.yaml", *settings, "--fix", "held/clean.jsonl", cwd=tmp_path)
+    assert ended.code == 2
+    assert [line.split(": ")[1] for line in ended.err.splitlines()] == ["held/clean.jsonl.changes.json"]

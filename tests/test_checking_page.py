@@ -217,6 +217,16 @@ def test_drawings_are_numbers_and_fixed_words() -> None:
     assert flow([]) == "" and flow([("train", 10), ("out", 1)]).count("<path") == 2
 
 
+def test_every_part_that_rows_have_is_drawn() -> None:
+    report = checking_kit.clean()
+    english = view(report, "en")["lengths"]["drawings"]
+    assert [drawing["title"] for drawing in english] == ["Whole row", "Answers", "Questions"], "no system turn anywhere"
+    report["lengths"]["train"]["system_histogram"] = {"edges": [0, 8, 16], "counts": [9, 4]}
+    titles = [drawing["title"] for drawing in view(report, "zh")["lengths"]["drawings"]]
+    assert titles == [say(f"part_{part}", "zh") for part in ("total", "answer", "prompt", "system")]
+    assert render(report).count('<svg class="chart"') == 8
+
+
 def test_names_of_files_and_reasons_cannot_become_markup() -> None:
     report = checking_kit.looked_at()
     report["recipe"]["name"] = "<script>x"

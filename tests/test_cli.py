@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -285,3 +288,20 @@ def test_a_terminal_that_is_not_utf8_is_no_error(rows: Path) -> None:
     assert "\\u884c.csv" in ended.out
     report = finetune("check", "recipe.yaml", "--json", cwd=rows, PYTHONIOENCODING="ascii")
     assert json.loads(report.out)["files"][0]["name"] == "行.csv"
+
+
+def test_the_hub_is_told_nothing_of_what_is_done(tmp_path: Path) -> None:
+    code = (
+        "import os, finetune.cli as cli; cli.main(['schema']); "
+        "print([os.environ[name] for name in ('HF_HUB_DISABLE_TELEMETRY', 'HF_UPDATE_DOWNLOAD_COUNTS')]); "
+        "import datasets, huggingface_hub.constants as hub; "
+        "print(hub.HF_HUB_DISABLE_TELEMETRY, datasets.config.HF_UPDATE_DOWNLOAD_COUNTS)"
+    )
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    for own, expected in (
+        ({}, ["['1', '0']", "True False"]),
+        ({"HF_UPDATE_DOWNLOAD_COUNTS": "1"}, ["['1', '1']", "True True"]),
+    ):
+        command = [sys.executable, "-c", code]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=variables | own, timeout=100)
+        assert ended.stdout.splitlines()[-2:] == expected, ended.stderr

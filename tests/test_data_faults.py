@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 
 import pytest
 from test_data_room import CANARY, all_rows, chat, load, qa, refused, turns, write
 
-from finetune.errors import DataError
+from finetune import checking, recipe
+from finetune.data.shapes import name_shown
+from finetune.errors import DataError, SurroundingsError
 
 GOOD = json.dumps(qa(1)) + "\n" + json.dumps(qa(2)) + "\n"
 
@@ -55,6 +59,63 @@ def test_fault_36_wrong_columns(tmp_path):
 def test_fault_36_a_missing_header_does_not_leak_its_row(tmp_path):
     (message,) = refused(tmp_path, f"{CANARY} since 2019,she was told to rest\nq,a\n", "rows.csv")
     assert "columns found: <38 characters>, <20 characters>" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("answer_text", "answer_text"),
+        ("Last Visit", "<10 characters>"),  # a capital behind a blank: a person, for all we know
+        ("Ann Miller", "<10 characters>"),
+        ("patient Ann Miller", "<18 characters>"),
+        ("patient ID", "patient ID"),
+        ("王小明", "<3 characters>"),
+        ("欧阳小明", "<4 characters>"),
+        ("患者王小明", "<5 characters>"),
+        ("王小明 2", "<5 characters>"),
+        ("やまだ", "<3 characters>"),
+        ("김철수", "<3 characters>"),
+        ("问题", "问题"),
+        ("标准答案", "标准答案"),
+        ("用户_1", "用户_1"),
+        ("질문", "질문"),
+        ("two\nlines", "<9 characters>"),
+        ("a" * 33, "<33 characters>"),
+        ("", "<0 characters>"),
+    ],
+)
+def test_names_that_may_be_a_persons_are_not_shown(name, shown):
+    assert name_shown(name) == shown
+
+
+def test_fault_36_no_persons_name_from_a_missing_header(tmp_path):
+    (message,) = refused(tmp_path, "Ann Miller,王小明,病人\nq,a,b\n", "rows.csv")
+    assert "columns found: <10 characters>, <3 characters>, 病人. Fix" in message
+    (message,) = refused(tmp_path, "王小明,王小明\nq,a\n", "rows.csv")
+    assert "two columns have the same name: <3 characters>" in message
+    row = {"messages": [{"role": "王小明", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    (message,) = refused(tmp_path, [row])
+    assert "(got <3 characters>)" in message and "{...: user or assistant}" in message
+    report = load(tmp_path, [qa(1, 王小明="x"), qa(2)]).report
+    assert "rows.jsonl: columns not used: <3 characters>" in report.notes
+
+
+def test_names_that_the_recipe_names_are_shown(tmp_path):
+    rows = [{"病人怎么说": "q", "我们怎么说": ""}]
+    columns = {"prompt": "病人怎么说", "completion": "我们怎么说"}
+    assert refused(tmp_path, rows, columns=columns)[0].startswith(
+        "rows.jsonl:1: row 1, key 我们怎么说: the answer is empty"
+    )
+    (message,) = refused(tmp_path, [{"病人怎么说": "q", "王小明": "a"}], columns=columns)
+    assert (
+        "has no columns 病人怎么说, 我们怎么说 as data.columns says; columns found: 病人怎么说, <3 characters>"
+        in message
+    )
+    row = {"messages": [{"role": "值班员", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    notes = load(tmp_path, [row, chat("b", "c")], roles={"值班员": "user"}).report.notes
+    assert "rows.jsonl: roles read as data.roles says: 值班员 as user" in notes
+    notes = load(tmp_path, [qa(1, 值班室="x"), qa(2, 值班室="y")], group_by="值班室").report.notes
+    assert "rows are grouped by the column 值班室" in notes
 
 
 def test_fault_37_two_layouts(tmp_path):
@@ -175,6 +236,29 @@ def test_fault_58_nothing_is_cached(tmp_path):
     assert first.report.fingerprint != second.report.fingerprint
 
 
+def test_fault_63_personal_data(tmp_path):
+    secrets = ("ann.miller@lakeside-clinic.co.uk", "(415) 555-2671", "1986", "4417281", CANARY)
+    rows = [qa(number) for number in range(20)]
+    rows += [qa(20, answer=f"Write to {secrets[0]}, or call +1 {secrets[1]}."), qa(21)]
+    rows += [{"question": f"Patient born 03/04/{secrets[2]}, MRN {secrets[3]}: what now?", "answer": f"Rest. {CANARY}"}]
+    what = (
+        "2 of 23 rows may hold personal data: birth_date 1, email 1, phone 1, record_number 1 "
+        "(rows.jsonl:23, rows.jsonl:21)"
+    )
+    warned = load(tmp_path, rows).report
+    assert f"{what}. Look at them, or set data.privacy: redact" in warned.warnings
+    assert warned.privacy["kinds"]["birth_date"] == {"num": 1, "num_rows": 1, "places": ["rows.jsonl:23"]}
+    assert refused(tmp_path, rows, privacy="refuse") == [
+        f"recipe.yaml:1:77: data.privacy: {what}. Fix: remove it, or set data.privacy: redact (placeholders are "
+        "trained instead) or warn"
+    ]
+    loaded = recipe.load(tmp_path / "recipe.yaml")
+    written = json.dumps(checking.check(loaded, with_lengths=False).report)
+    assert json.loads(written)["privacy"]["num_rows"] == 2
+    assert json.loads(written)["verdict"]["kind"] == "not_ready"
+    assert [secret for secret in secrets if secret in written] == []
+
+
 def test_fault_65_no_licence(tmp_path):
     report = load(tmp_path, [qa(1), qa(2)]).report
     assert report.license is None
@@ -182,6 +266,23 @@ def test_fault_65_no_licence(tmp_path):
     report = load(tmp_path, [qa(1), qa(2)], license="cc-by-4.0").report
     assert report.license == "cc-by-4.0"
     assert not any("licence" in note for note in report.notes)
+
+
+def test_fault_67_no_room_is_told_before_a_row_is_read(tmp_path):
+    num_bytes = 2 * shutil.disk_usage(tempfile.gettempdir()).free
+    with (tmp_path / "rows.jsonl").open("wb") as file:
+        file.write(b"PK\x03\x04")  # would be refused as soon as it is read
+        try:
+            file.truncate(num_bytes)  # takes no room: a hole
+        except OSError:
+            pytest.skip("the file system has no files with holes of this size")
+    with pytest.raises(SurroundingsError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"disk: no free space for the rows: about {num_bytes * 3 // 2:,} bytes are needed in the folder for temporary "
+        "files. Fix: free space there, or name another folder in TMPDIR"
+    )
+    assert caught.value.exit_code == 4
 
 
 def test_all_problems_of_all_files_are_told_together(tmp_path):

@@ -363,7 +363,7 @@ def test_fault_57_bombs_are_refused_at_once(tmp_path):
     for name in ("rows.jsonl.gz", "rows.csv.zst"):
         before = time.process_time()
         done = read(tmp_path, name)
-        assert time.process_time() - before < 1
+        assert time.process_time() - before < 5
         assert done.messages == [
             f"{name}: unpacks to more than 200 times its size, which no rows do. "
             "Fix: unpack it yourself and look at it; a file made to fill the disk does this"

@@ -402,7 +402,7 @@ def test_any_bytes_are_refused_or_read_and_never_raise(tmp_path, head, body, nam
     (tmp_path / name).write_bytes(head + body)
     before = time.process_time()
     done = read(tmp_path, name)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 5
     assert done.rows or done.problems or done.row_problems
     assert all(problem.fix and problem.where.startswith(name) for problem in done.problems + done.row_problems)
 
@@ -420,4 +420,4 @@ def test_any_damage_is_refused_or_read_and_never_raises(tmp_path, name, changes,
     (tmp_path / name).write_bytes(data[: int(cut * len(data))])
     before = time.process_time()
     read(tmp_path, name)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 5

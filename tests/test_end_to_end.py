@@ -61,7 +61,8 @@ def test_a_run_ends_with_an_adapter_better_than_its_base(done, run_folder):
     assert summary["verdict"]["better_than_base"] is True
     names = {path.name for path in run_folder.iterdir() if not path.name.startswith(".")}
     assert names == {
-        "recipe.yaml", "recipe.resolved.yaml", "manifest.json", "metrics.jsonl", "check.json", "plan.json",
+        "recipe.yaml", "recipe.resolved.yaml", "manifest.json", "metrics.jsonl", "check.json", "check.html",
+        "plan.json",
         "checkpoints", "adapter", "evaluation.json", "samples.jsonl", "report.html",
     }  # fmt: skip
     evaluation = json.loads((run_folder / "evaluation.json").read_bytes())

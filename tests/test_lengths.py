@@ -108,9 +108,16 @@ def test_the_length_that_keeps_99_percent_does_and_one_less_does_not(home: Path)
 def test_quantiles_and_histograms_hold_every_row(home: Path) -> None:
     facts = _lengths(home, [_row(k, "Why?", "so " * k) for k in range(1, 101)]).facts["train"]
     assert facts["shortest"] < facts["median"] < facts["p90"] < facts["p99"] <= facts["longest"]
-    for name in ("histogram", "answer_histogram"):
+    for name in ("histogram", "answer_histogram", "prompt_histogram", "system_histogram"):
         assert sum(facts[name]["counts"]) == 100
         assert len(facts[name]["edges"]) == len(facts[name]["counts"]) + 1
+    assert len(facts["answer_histogram"]["counts"]) > 10
+    assert facts["system_histogram"] == {"edges": [0, 1], "counts": [100]}, "no row has a system turn"
+    rows = [_row(k, "Why? " * k, "So.", system="Be kind. " * (k % 2)) for k in range(1, 41)]
+    both = _lengths(home, rows).facts["train"]
+    assert len(both["prompt_histogram"]["counts"]) > 10
+    assert both["system_histogram"]["counts"][0] == 20 == both["system_histogram"]["counts"][-1]
+    assert both["answer_histogram"]["edges"][-1] < both["prompt_histogram"]["edges"][-1]
 
 
 def test_fault_41_what_the_run_would_stop_with_is_a_problem_already(home: Path) -> None:

@@ -14,7 +14,7 @@ import training_kit as kit
 from finetune import prepare, recipe
 from finetune.data import Conversation, Message
 from finetune.data.shapes import ToolCall
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.models.tokenizers import load_tokenizer
 from finetune.prepare import chunks, splits
 from finetune.talk import Talk
@@ -124,7 +124,7 @@ def test_problems_come_in_the_order_of_the_rows(base: prepare.OpenedBase) -> Non
     for num in (1, 2):
         with pytest.raises(DataError) as caught:
             prepare.render_split(base, many, "error", num_processes=num)
-        places = [problem.where for problem in caught.value.problems if "jsonl:" in problem.where]
+        places = [problem.where for problem in caught.value.problems if isinstance(problem, Problem)]
         assert [place for place in places if place.endswith(("bad", "long"))] == [
             "rows.jsonl:bad", "rows.jsonl:long", "rows.jsonl:bad",
         ]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -202,3 +204,12 @@ def test_which_rows_are_shown(sizes: list[int], limit: int, chosen: list[int]) -
 def test_a_row_the_template_refuses_does_not_stop_the_page(home: Path) -> None:
     page = _written(home, GREETING, [{"role": "user", "content": "\ue0f0"}, GREETING[1]])
     assert page.count("<article") == 1 and "1 rows are refused by the chat template" in page
+
+
+def test_rows_are_shown_without_torch(home: Path) -> None:
+    code = (
+        "import sys, finetune.cli as cli; code = cli.main(['preview', 'recipe.yaml', '--html', 'page.html']); "
+        "print(code, [name for name in ('torch', 'peft', 'trl', 'datasets') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=home, capture_output=True, text=True, timeout=100)
+    assert ended.stdout == "page.html\n0 []\n", ended.stderr

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import training_kit as kit
 
-from finetune import workflow
+from finetune import data, recipe, workflow
 from finetune.errors import (
     CancelledError,
     DataError,
@@ -209,7 +209,7 @@ def test_killed_before_anything_was_read(tmp_path: Path) -> None:
     recipe = kit.workspace(tmp_path)
     original = workflow.data.load
 
-    def dies(loaded: Any) -> Any:
+    def dies(*_: Any, **__: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def work() -> None:
@@ -369,6 +369,16 @@ def test_fault_102_something_else_changed(work: Path, edit: Callable[[Path], Non
     assert (manifest["status"], manifest["exit_code"]) == ("failed", 3)
     assert manifest["notes"] == notes  # nothing of what was refused is recorded
     assert (work / "run" / "recipe.resolved.yaml").read_text() == resolved
+
+
+def test_fault_59_file_changed_between_start_and_resume(work: Path) -> None:
+    then = Run.open(work / "run").manifest["data"]["fingerprint"]
+    _edit_rows(work)
+    now = data.load(recipe.load(work / "recipe.yaml")).report.fingerprint
+    assert _refused(work, IntegrityError) == (
+        f"run: data: the data files were changed since the run began (got {then[:12]} then, {now[:12]} now). "
+        "Fix: put it back, or start a new run"
+    )
 
 
 def test_fault_102_put_back_it_goes_on(work: Path) -> None:

@@ -117,7 +117,7 @@ def test_the_commands_work_from_the_root_folder(installed: Path, tmp_path: Path)
     report = json.loads(call(command, "check", "quickstart", "--json"))
     assert report["num_train"] >= 200
     assert call(command, "new", tmp_path / "mine").strip() == str(tmp_path / "mine" / "recipe.yaml")
-    assert "no problem found" in call(command, "check", tmp_path / "mine")
+    assert "Ready to train" in call(command, "check", tmp_path / "mine", "--output", tmp_path / "checked")
     assert json.loads(call(command, "schema"))["title"]
 
 

@@ -188,7 +188,10 @@ def _facts(counted: _Counted, exact: bool) -> dict[str, Any]:
 
     sums = counted.parts.sum(axis=0, dtype=np.int64)
     sizes = np.sort(counted.parts.sum(axis=1, dtype=np.int64))
-    answers = np.sort(counted.parts[:, _PARTS.index("answer")])
+    drawn = {
+        f"{part}_histogram": histogram(np.sort(counted.parts[:, _PARTS.index(part)]).tolist())
+        for part in ("answer", "prompt", "system")
+    }
     num, total = len(sizes), int(sums.sum())
 
     def at(share: float) -> int | None:
@@ -205,7 +208,7 @@ def _facts(counted: _Counted, exact: bool) -> dict[str, Any]:
         "p99": at(0.99),
         "longest": at(1.0),
         "histogram": histogram(sizes.tolist()),
-        "answer_histogram": histogram(answers.tolist()),
+        **drawn,
         "num_over": counted.num_over,
         "over_places": counted.over,
         "num_left_out": len(counted.left_out),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finetune import __version__, data
 from finetune.checking.verdict import finding_title
@@ -25,9 +26,22 @@ def check_fix_target(loaded: LoadedRecipe, target: Path) -> None:
     """See that the mended rows may be written there, before anything is read.
 
     Raises:
-        DataError: something is there already, or its folder is not.
+        DataError: something is there already, its folder is not, or the recipe would read the new rows beside the old.
     """
-    fixing.check_target(target, held_out_apart=isinstance(loaded.recipe.data.held_out, str))
+    words = loaded.recipe.data
+    apart = isinstance(words.held_out, str)
+    fixing.check_target(target, held_out_apart=apart)
+    named: list[tuple[str, Any]] = [("data.train", words.train)]
+    named += [("data.held_out", words.held_out)] if apart else []
+    problems = []
+    for path in (target, *([fixing.held_out_path(target)] if apart else []), fixing.changes_path(target)):
+        for key, value in named:
+            if name := sources.read_with(value, loaded.path_of, key, path):
+                what = f"would be read by the next check beside the rows it was made from: {key} takes all of {name}"
+                fix = "name a file in another folder"
+                problems.append(Problem(str(path), "--fix", what, fix=fix))
+    if problems:
+        raise DataError(problems)
 
 
 def write_fixed(loaded: LoadedRecipe, result: CheckResult, target: Path) -> list[str]:
@@ -74,9 +88,15 @@ def write_fixed(loaded: LoadedRecipe, result: CheckResult, target: Path) -> list
     lines += [f"          {dropped_label(reason, 'en')}, {plural(n, 'row')}" for reason, n in summary.dropped.items()]
     others = [name for name in (*summary.files, summary.changes_file) if name != target.name]
     lines.append(f"          beside it: {', '.join(others)}")
-    held_out = f" and data.held_out: {summary.files[-1]}" if apart else ""
-    lines.append(f"next      set data.train: {target.name}{held_out} in the recipe, and check again")
+    held_out = f" and data.held_out: {_named(loaded, 'data.held_out', fixing.held_out_path(target))}" if apart else ""
+    train = _named(loaded, "data.train", target)
+    lines.append(f"next      set data.train: {train}{held_out} in the recipe, and check again")
     return lines
+
+
+def _named(loaded: LoadedRecipe, key: str, path: Path) -> str:
+    """A path as the recipe would name it: from the folder of the file that sets the key."""
+    return Path(os.path.relpath(path.resolve(), loaded.path_of(key, ".").resolve())).as_posix()
 
 
 def _local_files(loaded: LoadedRecipe) -> list[Path]:

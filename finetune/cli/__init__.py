@@ -20,6 +20,7 @@ from finetune.errors import FinetuneError
 # Before any library is imported: no telemetry, no chatter, and threads that wait without burning the other core.
 _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
     "HF_HUB_VERBOSITY": "error",
     "DO_NOT_TRACK": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",

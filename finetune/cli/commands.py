@@ -151,7 +151,7 @@ def preview(arguments: argparse.Namespace) -> None:
         pages.check_page_target(Path(arguments.html))
     with show.TerminalTalk() as talk:
         splits = data.load(loaded, talk=talk)
-        base = prepare.open_base(loaded)
+        base = prepare.open_quickly(loaded) or prepare.open_base(loaded)
         chosen = chosen_rows(arguments, splits.train, arguments.rows or (200 if arguments.html else 3))
         plain = not (arguments.row or arguments.at or arguments.find or arguments.rows or arguments.order != "file")
         for line in base.notes:

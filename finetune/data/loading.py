@@ -171,12 +171,12 @@ class _Loading:
         if by_file:
             report.duplicates["held_out"] = {}
             held_out, _ = self._deduplicated(held_out, "held-out", report.duplicates["held_out"])
-            self._leakage(train, held_out)
+            held_out = self._leakage(train, held_out)
             report.notes.append(f"held out {plural(len(held_out.numbers), 'row')}: the files of data.held_out")
         else:
             train, held_out = self._by_share(train, near)
         if self.data.group_by:
-            report.notes.append(f"rows are grouped by the column {name_shown(self.data.group_by)}")
+            report.notes.append(f"rows are grouped by the column {name_shown(self.data.group_by, named=True)}")
         if len(train.numbers) < FEW_ROWS:
             what = f"only {plural(len(train.numbers), 'training row')}; fewer than {FEW_ROWS} teach little"
             report.warnings.append(what)
@@ -244,21 +244,33 @@ class _Loading:
             places = outcomes.places_shown([pair[0] for pair in found["places"]["near"]], num)
             self._warn(which, f"{plural(num, 'row')} nearly {verb} an earlier row ({places}); {done}")
 
-    def _leakage(self, train: Side, held_out: Side) -> None:
+    def _leakage(self, train: Side, held_out: Side) -> Side:
+        """The held-out rows; under `refuse` without those that are trained on, so that mended files hold none."""
         rule = self.data.leakage
         if rule == "off" or not len(held_out.numbers):
             self.report.leakage = {"rule": rule, "num_rows": 0, "kinds": {}}
-            return
+            return held_out
         from finetune.data.likeness import leakage
 
         rows = self._rows(train), self._rows(held_out)
         groups = (rows[0].groups, rows[1].groups) if self.data.group_by else (None, None)
         leaks = leakage.leaks(train.marks, held_out.marks, *rows, *groups)
         self.report.leakage = leaks.as_dict(rule)
-        if leaks and rule == "refuse":
-            self.refused += leaks.problems(self.loaded.where("data.held_out"))
-        elif leaks:
+        if not leaks:
+            return held_out
+        if rule != "refuse":
             self.report.warnings += leaks.warnings()
+            return held_out
+        import numpy as np
+
+        self.refused += leaks.problems(self.loaded.where("data.held_out"))
+        numbers = leaks.numbers()
+        self.fates.leave_out(held_out.numbers[numbers], "also trained on")
+        if len(numbers):
+            self.report.dropped["also trained on"] = len(numbers)
+        keep = np.ones(len(held_out.numbers), bool)
+        keep[numbers] = False
+        return held_out.taken(keep)
 
     def _by_share(self, side: Side, near: Any) -> tuple[Side, Side]:
         from finetune.data.splitting import split_by_share

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -165,14 +166,33 @@ def fingerprint_of(splits: Iterable[tuple[str, Iterable[Conversation]]]) -> str:
     return digest.hexdigest()
 
 
-def name_shown(name: object) -> str:
+# Chinese, Japanese and Korean, in which no blank and no capital tells a person's name from a word.
+_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
+# Words for columns, speakers and sheets in these; none of them is anybody's name.
+_KNOWN_WORDS = frozenset({
+    "问题", "提问", "问", "答案", "回答", "回复", "答", "答复", "标准答案", "参考答案", "指令", "输入", "输出",
+    "提示", "提示词", "对话", "聊天", "消息", "内容", "文本", "系统", "系统提示", "角色", "历史", "用户", "助手",
+    "机器人", "患者", "病人", "医生", "大夫", "护士", "药师", "客户", "客服", "学生", "老师", "律师", "标签",
+    "评分", "类别", "分类", "科室", "主题", "标题", "描述", "备注", "来源", "日期", "时间", "编号", "序号", "姓名",
+    "性别", "年龄", "诊断", "症状", "建议", "数据", "表", "表格", "工作表", "训练", "训练集", "测试", "测试集",
+    "验证集", "質問", "答え", "解答", "질문", "답변", "답", "응답", "대답",
+})  # fmt: skip
+
+
+def name_shown(name: object, *, named: bool = False) -> str:
     """A column name or role as an error may print it.
 
     Where a header line is missing, the first row stands in its place. So only what looks like a name of a column is
-    printed; anything longer is patient text for all we know, and so is "Ann Miller": only its length is told.
+    printed; anything longer is patient text for all we know, and so are "Ann Miller" and 王小明: only the length is
+    told. Of Chinese, Japanese and Korean names, those of a few usual words are printed.
+
+    Args:
+        named: the recipe itself names it, so that its words are no news; it must look like a name all the same.
     """
     text = str(name).strip()
     if any(word[:1].isupper() and not word.isupper() for word in text.split()[1:]):
+        return f"<{len(str(name))} characters>"
+    if not named and not _KNOWN_WORDS.issuperset(_EAST_ASIAN.findall(text)):
         return f"<{len(str(name))} characters>"
     looks_like_name = 0 < len(text) <= 32 and len(text.split()) <= 3 and text.replace(" ", "_").isidentifier()
     if looks_like_name or (len(text) <= 32 and text.replace("-", "_").replace(".", "_").isidentifier()):
@@ -180,9 +200,9 @@ def name_shown(name: object) -> str:
     return f"<{len(str(name))} characters>"
 
 
-def names_shown(names: Iterable[object], limit: int = 12) -> str:
-    """Column names for a message, at most `limit` and then a count."""
-    shown_names = [name_shown(name) for name in names]
+def names_shown(names: Iterable[object], limit: int = 12, *, named: Container[object] = ()) -> str:
+    """Column names for a message, at most `limit` and then a count; `named` are those that the recipe names."""
+    shown_names = [name_shown(name, named=name in named) for name in names]
     rest = len(shown_names) - limit
     return ", ".join(shown_names[:limit]) + (f" and {rest} more" if rest > 0 else "")
 

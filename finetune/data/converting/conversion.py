@@ -173,7 +173,7 @@ class Converter:
                 return []  # the file is refused as a whole
             absent = layouts.missing(names, self.layout) if isinstance(value, dict) else ["messages"]
             for key in absent:
-                say(f"key {name_shown(key)}", "is missing", "", "add it, or remove the row")
+                say(_key(key), "is missing", "", "add it, or remove the row")
             if absent or self.layout.base in ("row", "turns"):
                 return problems or self._not_a_list(say, problems)
         self._convert(row, names, say, problems)
@@ -230,7 +230,7 @@ class Converter:
         turns = self._system(value, names, say)
         if layout.base == "messages":
             column = layout.column("messages")
-            return turns + messages_of(value[column], f"key {name_shown(column)}", self.how, seen, say)
+            return turns + messages_of(value[column], _key(column), self.how, seen, say)
         return turns if layout.base == "whole" else turns + self._pair(value, names, say)
 
     def _system(self, value: dict[str, Any], names: dict[str, str], say: Say) -> list[Message]:
@@ -239,7 +239,7 @@ class Converter:
             return []  # its turns say it; a column of that name is told of as not used
         key = layout.system or names.get("system", "system")
         text = value.get(key)
-        return [] if is_blank(text) else message("system", text, f"key {name_shown(key)}", say)
+        return [] if is_blank(text) else message("system", text, _key(key), say)
 
     def _pair(self, value: dict[str, Any], names: dict[str, str], say: Say) -> list[Message]:
         layout, seen = self.layout, self.done.seen
@@ -251,14 +251,14 @@ class Converter:
             question = self._with_input(question, value, names, say)
         elif layout.format == "preference":
             turns += self._history(value, names, say)
-        part = f"key {name_shown(key)}"
+        part = _key(key)
         if isinstance(question, list) and question and isinstance(question[0], dict):
             turns += messages_of(question, part, self.how, seen, say)
         else:
             turns += message("user", question, part, say)
         if "completion" in layout.words:
             column = layout.column("completion")
-            turns += answer_of(value[column], f"key {name_shown(column)}", self.how, seen, say)
+            turns += answer_of(value[column], _key(column), self.how, seen, say)
         return turns
 
     def _alpaca_turn(self, turn: Any, part: str, say: Say) -> list[Message]:
@@ -273,7 +273,7 @@ class Converter:
         key = names.get("input", "input")
         extra = value.get(key)
         if extra is not None and not isinstance(extra, str):
-            message("user", extra, f"key {name_shown(key)}", say)
+            message("user", extra, _key(key), say)
         elif isinstance(question, str) and extra and extra.strip():
             self.done.seen.counts[_JOINED] += bool(question.strip())
             return f"{question}\n\n{extra}" if question.strip() else extra
@@ -287,7 +287,7 @@ class Converter:
         turns: list[Message] = []
         pairs = history if isinstance(history, list) else [history]
         for number, pair in enumerate(pairs, 1):
-            part = f"key {name_shown(key)}, turn {number}"
+            part = f"{_key(key)}, turn {number}"
             if not isinstance(pair, list) or len(pair) != 2:
                 fix = 'write "history": [["question", "answer"], ...]'
                 say(part, "is not a pair of question and answer", "", fix)
@@ -304,9 +304,14 @@ class Converter:
         if isinstance(group, int) and not isinstance(group, bool):
             group = str(group)
         if not isinstance(group, str) or not group.strip():
-            say(f"key {name_shown(key)}", "names no group (text or a whole number is due)", "", "fill it in")
+            say(_key(key), "names no group (text or a whole number is due)", "", "fill it in")
             return None
         return group
+
+
+def _key(column: str) -> str:
+    """A column that the layout reads: one of the usual names, or one that the recipe names."""
+    return f"key {name_shown(column, named=True)}"
 
 
 def _by_row(problems: Sequence[Problem]) -> list[list[Problem]]:
@@ -345,7 +350,7 @@ def told(plan: FilePlan, seen: Seen) -> list[str]:
     if counts["aliased"]:
         notes.append(f"{name}: roles human and gpt (and the like) read as user and assistant")
     if counts["mapped"]:
-        roles = ", ".join(f"{name_shown(word)} as {role}" for word, role in plan.choices.roles.items())
+        roles = ", ".join(f"{name_shown(word, named=True)} as {role}" for word, role in plan.choices.roles.items())
         notes.append(f"{name}: roles read as data.roles says: {roles}")
     return notes
 

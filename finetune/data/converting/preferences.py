@@ -33,7 +33,7 @@ def pair_of(
     """
     sides = []
     for column, value in values.items():
-        part = f"key {name_shown(column)}"
+        part = f"key {name_shown(column, named=True)}"
         if not prompt and not isinstance(value, list):
             what = f"a list of turns is due where the row has no prompt, found {type_name(value)}"
             say(part, what, "", "write the prompt into a column of its own, or both answers as lists of turns")
@@ -46,7 +46,7 @@ def pair_of(
     if how.mend:
         sides = [mended(side, seen) for side in sides]
     for column, side in zip(values, sides):
-        if not in_order(side, under(say, f"key {name_shown(column)}")):
+        if not in_order(side, under(say, f"key {name_shown(column, named=True)}")):
             return [], []
     chosen, rejected = sides
     common = 0
@@ -69,5 +69,5 @@ def rating(value: Any, column: str, say: Say) -> bool | None:
     """Whether the answer was liked; None after saying that the value tells neither."""
     rated = rating_of(value)
     if rated is None:
-        say(f"key {name_shown(column)}", f"no rating, found {type_name(value)}", "", f"write {LABELS}")
+        say(f"key {name_shown(column, named=True)}", f"no rating, found {type_name(value)}", "", f"write {LABELS}")
     return rated

@@ -86,7 +86,7 @@ def two_layouts(name: str, first: Mapping[Layout, int]) -> Problem:
 
 
 def _columns(layout: Layout) -> str:
-    return names_shown(layout.required) if layout.required else "rows that are lists"
+    return names_shown(layout.required, named=layout.required) if layout.required else "rows that are lists"
 
 
 def _evidence(layout: Layout, choices: Choices) -> str:
@@ -95,8 +95,8 @@ def _evidence(layout: Layout, choices: Choices) -> str:
     if layout.base == "turns":
         return "rows that are lists of instruction and output"
     if choices.columns:
-        return f"data.columns: {names_shown(layout.required)}"
-    columns = f"column{'s' if len(layout.required) > 1 else ''} {names_shown(layout.required)}"
+        return f"data.columns: {_columns(layout)}"
+    columns = f"column{'s' if len(layout.required) > 1 else ''} {_columns(layout)}"
     return columns if choices.format == "auto" else f"data.format, {columns}"
 
 
@@ -122,12 +122,13 @@ def _say_unknown(name: str, rows: Sequence[Row], choices: Choices) -> Problem:
         what = "each row is a list, but not of turns" if is_list else "an object is due in every row"
         fix = 'write each row as {"question": ..., "answer": ...} or {"messages": [...]}'
         return Problem(f"{name}:{row.line}", "", what, fix=fix)
-    found = f"columns found: {names_shown(row.value)}" if row.value else "the first row has no columns"
+    own = {*choices.columns.values(), choices.group_by}
+    found = f"columns found: {names_shown(row.value, named=own)}" if row.value else "the first row has no columns"
     names = layouts.by_usual_name(row.value)
     fix = "name yours in data.columns: {prompt: ..., completion: ...}, or use one of: "
     fix += layouts.ROW_LAYOUTS
     if choices.columns:
-        asked = names_shown(choices.columns.values())
+        asked = names_shown(choices.columns.values(), named=own)
         what, fix = f"has no columns {asked} as data.columns says; {found}", "correct data.columns"
         if set(choices.columns.values()) <= set(row.value):
             what = f"the layout is not recognised with {asked} of data.columns; {found}"
@@ -155,5 +156,5 @@ def _is_texts(value: Any) -> bool:
 
 def _say_no_group(name: str, row: Row, key: str) -> Problem:
     found = names_shown(row.value) if isinstance(row.value, dict) else "none"
-    what = f"no row has the column {name_shown(key)} of data.group_by; columns found: {found}"
+    what = f"no row has the column {name_shown(key, named=True)} of data.group_by; columns found: {found}"
     return Problem(_header(name, row.line), "columns", what, fix="correct data.group_by, or add the column")

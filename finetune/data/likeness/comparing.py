@@ -1,54 +1,30 @@
-"""Near rows: candidates by their signatures, each read again and compared before it is claimed.
-
-"What are the symptoms of asthma?" and "... of anaemia?" share most of their shingles, and so do the answers where
-somebody wrote them from one form letter. So the share of common shingles alone says little: those that stand in many
-rows of these data are left out (`Judge.common`), and the rest must agree too. What is near:
-
-- a row: NEAR_ROW of all shingles of question and answer together are common and NEAR_PART in each of the two; and so
-  are RARE_ROW of the rare ones, of all and of those of the question, or no more than a word differs in each part; but
-  not where the words exchanged in the question are exchanged in the answer too: that is another subject;
-- an answer of at least LONG_ANSWER words: NEAR_ANSWER of all shingles are common, and so are RARE_ANSWER of the rare
-  ones (and it is no other subject), or no more than a word differs;
-- a question: the same words but for small ones (`near.wording`), or at least LONG_QUESTION words and RARE_QUESTION of
-  the rare shingles are common.
-
-The numbers are measured: docs/duplicates.md.
-"""
+"""Near rows: candidates by their signatures, each read again and compared before it is claimed (`judging`)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
 
 import numpy as np
 
-from finetune.data.likeness.duplicates import Marks, numbered, strong_parts
-from finetune.data.likeness.near import (
-    COMMON,
-    LEAST_COMMON,
-    SAMPLE,
-    agreement,
-    candidates,
-    is_unspaced,
-    length_of,
-    shingles,
-    units_of_text,
+from finetune.data.likeness.duplicates import Marks, numbered
+from finetune.data.likeness.judging import (
+    LONG_ANSWER,
+    LONG_QUESTION,
+    LONG_RETOUCHED,
+    NEAR_ANSWER,
+    NEAR_QUESTION,
+    NEAR_ROW,
+    Judge,
+    Reader,
 )
+from finetune.data.likeness.near import NUM_HASHES, SAMPLE, agree_in_rare, agreement, candidates, common_values
 from finetune.data.shapes import Conversation
 
-# Shorter answers are the same by chance: "Yes.", "The answer is B.", "No known cure."
-LONG_ANSWER = 10
-LONG_QUESTION = 30
-NEAR_ROW, NEAR_PART, NEAR_ANSWER, NEAR_QUESTION = 0.6, 0.4, 0.8, 0.8
-RARE_ROW, RARE_ANSWER, RARE_QUESTION = 0.5, 0.6, 0.8
-FEW_WORDS = 4  # a shorter answer, or question, is another one when a word differs
 # signatures estimate with a deviation of about 0.05; three of them below, nothing near is lost
 SLACK = 0.15
 MAX_READ = 16  # candidates of one row that are read
-MAX_CACHED = 1_000  # rows whose shingles are held
+CHUNK_ROWS = 65_536  # whose signatures are put together at once
 LANES = ("row", "answer", "question")
 
 
@@ -109,121 +85,20 @@ class Groups:
         return np.array([self.root(number) for number in range(len(self.parent))], dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A question or an answer as it is compared: its shingles and its units (words, Chinese characters)."""
-
-    shingles: frozenset[str]
-    units: frozenset[str]
-    num_words: int
-
-
-class Reader:
-    """The parts of rows by number, read when asked and few held. Rows of several sets are numbered through."""
-
-    def __init__(self, sets: Sequence[Sequence[Conversation]]) -> None:
-        self._sets = sets
-        self.parts = lru_cache(MAX_CACHED)(self._parts)
-
-    def _parts(self, number: int) -> tuple[Part, Part]:
-        """(question, answer)."""
-        for rows in self._sets:
-            if number < len(rows):
-                turns, answer = strong_parts(rows[number])
-                return _part(turns), _part([answer])
-            number -= len(rows)
-        raise IndexError(number)
-
-
-def _part(turns: Sequence[str]) -> Part:
-    units = [units_of_text(turn) for turn in turns]
-    found = chain.from_iterable(map(shingles, units))
-    return Part(frozenset(found), frozenset(chain.from_iterable(units)), sum(map(length_of, units)))
-
-
-class Judge:
-    """Whether a pair of rows is near in a lane, by the texts."""
-
-    def __init__(self, reader: Reader, sample: Sequence[int]) -> None:
-        """`sample`: rows by which the common shingles are known."""
-        self._reader = reader
-        self._sample = sample
-        self._common: frozenset[str] | None = None
-
-    def near(self, lane: str, one: int, other: int) -> bool:
-        """Whether two rows are near, as the module says."""
-        question, answer = pairs = list(zip(self._reader.parts(one), self._reader.parts(other)))
-        if lane == "row":
-            alike = _share(pairs) >= NEAR_ROW and all(_share([pair]) >= NEAR_PART for pair in pairs)
-            if not alike or _is_other_subject(question, answer):
-                return False
-            of_one_thing = self._rare_share([question]) >= RARE_ROW
-            return (of_one_thing and self._rare_share(pairs) >= RARE_ROW) or _is_retouched(pairs)
-        if lane == "answer":
-            if _share([answer]) < NEAR_ANSWER:
-                return False
-            rewritten = self._rare_share([answer]) >= RARE_ANSWER and not _is_other_subject(question, answer)
-            return rewritten or _a_word_differs(*answer)
-        fewest = min(len(part.shingles - self.common()) for part in pairs[0])
-        return fewest >= LONG_QUESTION // 2 and self._rare_share(pairs[:1]) >= RARE_QUESTION
-
-    def _rare_share(self, pairs: Sequence[tuple[Part, Part]]) -> float:
-        return _share(pairs, self.common())
-
-    def common(self) -> frozenset[str]:
-        """The shingles that stand in many rows: those of everyday words and of form letters, which say little."""
-        if self._common is None:
-            counts: Counter[str] = Counter()
-            for number in self._sample:
-                question, answer = self._reader.parts(number)
-                counts.update(question.shingles | answer.shingles)
-            least = max(LEAST_COMMON, COMMON * len(self._sample))
-            self._common = frozenset(shingle for shingle, count in counts.items() if count > least)
-        return self._common
-
-
-def _share(pairs: Sequence[tuple[Part, Part]], without: frozenset[str] = frozenset()) -> float:
-    """Jaccard similarity over all parts together, each shingle known by its part; 0 where nothing is left."""
-    num_shared = num_all = 0
-    for one, other in pairs:
-        a, b = (one.shingles - without, other.shingles - without) if without else (one.shingles, other.shingles)
-        shared = len(a & b)
-        num_shared += shared
-        num_all += len(a) + len(b) - shared
-    return num_shared / max(1, num_all)
-
-
-def _changed(one: Part, other: Part) -> tuple[frozenset[str], frozenset[str]]:
-    """The units that stand in one part only, for both."""
-    return one.units - other.units, other.units - one.units
-
-
-def _a_word_differs(one: Part, other: Part) -> bool:
-    """Whether no more than a word does. One with a hyphen is two units here, a Chinese one up to three characters."""
-    fewer, more = sorted(map(_num_words, _changed(one, other)))
-    return fewer <= 1 and more <= 2
-
-
-def _num_words(units: frozenset[str]) -> float:
-    num_characters = sum(map(is_unspaced, units))
-    return len(units) - num_characters + num_characters / 3
-
-
-def _is_retouched(pairs: Sequence[tuple[Part, Part]]) -> bool:
-    """Whether no more than a word differs in question and answer, and none of them is as short as a word.
-
-    Where the answer is long that is said of the answer alone: the word in the question may be another subject.
-    """
-    lengths = [part.num_words for pair in pairs for part in pair]
-    if min(lengths) < FEW_WORDS or min(lengths[2:]) >= 2 * LONG_ANSWER:
-        return False
-    return all(_a_word_differs(*pair) for pair in pairs)
-
-
-def _is_other_subject(question: tuple[Part, Part], answer: tuple[Part, Part]) -> bool:
-    """Whether the words that were exchanged in the question were so in the answer: another thing is spoken of."""
-    changed = list(zip(_changed(*question), _changed(*answer)))
-    return all(asked and asked <= told for asked, told in changed)
+def components(pairs: np.ndarray) -> np.ndarray:
+    """(pairs,) int64: equal for pairs that hang together, over any number of others."""
+    values, places = np.unique(pairs, return_inverse=True)
+    one, other = places.reshape(pairs.shape).T
+    labels = np.arange(len(values))
+    while True:
+        before = labels.copy()
+        least = np.minimum(labels[one], labels[other])
+        # the label's own label too, so that a long chain takes few rounds
+        for rows in (one, other, before[one], before[other]):
+            np.minimum.at(labels, rows, least)
+        labels = labels[labels]
+        if (labels == before).all():
+            return labels[one]
 
 
 def sample_of(marks: Marks) -> list[int]:
@@ -236,39 +111,50 @@ def sample_of(marks: Marks) -> list[int]:
 def _lane(lane: str, sets: Sequence[Marks]) -> tuple[np.ndarray, np.ndarray, float]:
     """(keys (rows, 16) equal where the part is, rows that take part (rows,) bool, least agreement) of a lane."""
     if lane == "row":
-        keys, least = np.concatenate([one.pair for one in sets]), NEAR_ROW
-        return keys, np.ones(len(keys), dtype=bool), least - SLACK
-    lengths = np.concatenate([getattr(one, f"{lane}_length") for one in sets])
-    keys = np.concatenate([getattr(one, lane) for one in sets])
+        keys = _column("pair", sets)
+        return keys, np.ones(len(keys), dtype=bool), NEAR_ROW - SLACK
     bound, least = (LONG_ANSWER, NEAR_ANSWER) if lane == "answer" else (LONG_QUESTION, NEAR_QUESTION)
-    return keys, lengths >= bound, least - SLACK
+    return _column(lane, sets), _column(f"{lane}_length", sets) >= bound, least - SLACK
+
+
+def _column(name: str, sets: Sequence[Marks]) -> np.ndarray:
+    """One of the marks of all sets; not copied where there is one set only."""
+    columns = [getattr(one, name) for one in sets]
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
 
 
 def _signatures(lane: str, sets: Sequence[Marks], numbers: np.ndarray) -> np.ndarray:
-    parts, start = [], 0
+    """(numbers, NUM_HASHES) uint32 of the rows with these ascending numbers."""
+    names = ("question_signature", "answer_signature") if lane == "row" else (f"{lane}_signature",)
+    made = np.empty((len(numbers), NUM_HASHES), dtype=np.uint32)
+    start = 0
     for one in sets:
-        mine = numbers[(numbers >= start) & (numbers < start + len(one))] - start
-        names = ("question_signature", "answer_signature") if lane == "row" else (f"{lane}_signature",)
-        part = getattr(one, names[0])[mine]
-        for name in names[1:]:
-            np.minimum(part, getattr(one, name)[mine], out=part)  # the signature of both texts together
-        parts.append(part)
+        begin, end = np.searchsorted(numbers, (start, start + len(one))).tolist()
+        for at in range(begin, end, CHUNK_ROWS):
+            mine = slice(at, min(at + CHUNK_ROWS, end))
+            made[mine] = getattr(one, names[0])[numbers[mine] - start]
+            for name in names[1:]:  # the signature of both texts together
+                np.minimum(made[mine], getattr(one, name)[numbers[mine] - start], out=made[mine])
         start += len(one)
-    return np.concatenate(parts)
+    return made
 
 
-def pairs_to_read(lane: str, sets: Sequence[Marks]) -> tuple[np.ndarray, int]:
+def pairs_to_read(lane: str, sets: Sequence[Marks], sample: Sequence[int]) -> tuple[np.ndarray, int]:
     """Candidate pairs of a lane, the most alike first; of one set within it, of two sets across them.
 
     Of rows equal in that part only the first of a set takes part. A row has at most MAX_READ pairs, the best ones.
+
+    Args:
+        sample: as for the judge.
 
     Returns:
         (pairs (pairs, 2) int64, numbered through the sets; number of rows with candidates left unread).
     """
     keys, taking, least = _lane(lane, sets)
     side = np.arange(len(keys)) >= len(sets[0])
-    first = np.concatenate([numbered(keys[: len(sets[0])]), len(sets[0]) + numbered(keys[len(sets[0]) :])])
+    first = numbered(keys[: len(sets[0])])
     if len(sets) > 1:  # across: what is equal on the other side is found already
+        first = np.concatenate([first, len(sets[0]) + numbered(keys[len(sets[0]) :])])
         everywhere = numbered(keys)
         known = np.isin(everywhere, everywhere[~side]) & side
         taking &= ~known
@@ -282,7 +168,22 @@ def pairs_to_read(lane: str, sets: Sequence[Marks]) -> tuple[np.ndarray, int]:
     pairs = pairs[np.lexsort((high, low, -agreement(found, pairs)))]
     ranks = [_ranks(pairs[:, column]) for column in (0, 1)]
     best = (ranks[1] if len(sets) > 1 else np.minimum(*ranks)) < MAX_READ
-    return numbers[pairs[best]], max(num_crowded, len(np.unique(pairs[~best])))
+    num_crowded = max(num_crowded, len(np.unique(pairs[~best])))
+    del found
+    pairs = numbers[pairs[best]]
+    return (pairs[_may_ask_the_same(sets, pairs, sample)] if lane == "row" else pairs), num_crowded
+
+
+def _may_ask_the_same(sets: Sequence[Marks], pairs: np.ndarray, sample: Sequence[int]) -> np.ndarray:
+    """(pairs,) bool: False where the questions' signatures already say that these are no near rows.
+
+    Half of what is rare in the questions of near rows is common, but where an answer is short (`judging`). Pairs from
+    one form letter fall here, without their texts being read.
+    """
+    numbers, places = np.unique(pairs, return_inverse=True)
+    common = common_values(_signatures("question", sets, np.sort(np.asarray(sample, dtype=np.int64))))
+    agree = agree_in_rare(_signatures("question", sets, numbers), places.reshape(pairs.shape), common)
+    return agree | (_column("answer_length", sets)[pairs].min(axis=1) < LONG_RETOUCHED)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -304,15 +205,17 @@ def find_near(marks: Marks, rows: Sequence[Conversation]) -> Near:
         marks: of these rows, joined.
         rows: the same rows in the same order; only candidates are read, by `rows[number]`.
     """
-    judge = Judge(Reader([rows]), sample_of(marks))
+    sample = sample_of(marks)
+    judge = Judge(Reader([rows]), sample)
     labels: dict[str, np.ndarray] = {}
     num_crowded = 0
     for lane in LANES:
         groups = Groups(len(marks))
         groups.join_equal(_equal(lane, marks))
-        pairs, crowded = pairs_to_read(lane, [marks])
+        pairs, crowded = pairs_to_read(lane, [marks], sample)
         num_crowded = max(num_crowded, crowded)
-        for one, other in pairs.tolist():
+        # rows that hang together by candidates one after the other, so that each is read once as long as it is held
+        for one, other in pairs[np.argsort(components(pairs), kind="stable")].tolist():
             if groups.root(one) != groups.root(other) and judge.near(lane, one, other):
                 groups.join(one, other)
         labels[lane] = groups.labels()
@@ -344,7 +247,9 @@ def across(lane: str, train: Marks, held_out: Marks, judge: Judge, skip: np.ndar
         skip: (held-out rows,) bool: rows that need not be looked at.
     """
     done = skip.copy()
-    for one, other in pairs_to_read(lane, [train, held_out])[0].tolist():
+    pairs, _ = pairs_to_read(lane, [train, held_out], judge.sample)
+    pairs = pairs[~done[pairs[:, 1] - len(train)]]
+    for one, other in pairs[np.argsort(components(pairs), kind="stable")].tolist():
         number = other - len(train)
         if not done[number] and judge.near(lane, one, other):
             done[number] = True

@@ -106,11 +106,17 @@ def _add(digest: Any, role: str, text: str) -> None:
 
 def strong_parts(conversation: Conversation) -> tuple[list[str], str]:
     """(the texts of the turns before the last one, the last one's), each normalised strongly; no system turn."""
-    turns = [_strong_or_same(said(message)) for message in conversation.messages if message.role != "system"]
+    turns, answer = said_parts(conversation)
+    return list(map(strong_or_same, turns)), strong_or_same(answer)
+
+
+def said_parts(conversation: Conversation) -> tuple[list[str], str]:
+    """(the texts of the turns before the last one, the last one's) as they are; no system turn."""
+    turns = [said(message) for message in conversation.messages if message.role != "system"]
     return turns[:-1], turns[-1]
 
 
-def _strong_or_same(text: str) -> str:
+def strong_or_same(text: str) -> str:
     """Normalised strongly, but for a text of signs alone: "?" and "+1" must not all be the empty text."""
     return strong(text) or same(text)
 
@@ -161,12 +167,17 @@ def numbered(keys: np.ndarray) -> np.ndarray:
     Args:
         keys: (rows, bytes) uint8, a multiple of 8 bytes.
     """
-    words = np.ascontiguousarray(keys).view(">u8")
-    order = np.lexsort(words.T[::-1])  # stable: of equal keys the first row comes first
-    starts = np.ones(len(order), dtype=bool)
-    starts[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)
+    words = np.ascontiguousarray(keys).view(np.uint64)
+    order = np.argsort(words[:, 0])
+    same_start = words[order[1:], 0] == words[order[:-1], 0]
+    equal = (words[order[1:]] == words[order[:-1]]).all(axis=1)
+    if (same_start & ~equal).any():  # two keys that begin alike: by chance once in a hundred years
+        order = np.lexsort(words.T)
+        equal = (words[order[1:]] == words[order[:-1]]).all(axis=1)
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(order)), dtype=bool), ~equal]))
     first = np.empty(len(order), dtype=np.int64)
-    first[order] = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
+    if len(order):
+        first[order] = np.repeat(np.minimum.reduceat(order, starts), np.diff(np.append(starts, len(order))))
     return first
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune.data.likeness.comparing import LONG_ANSWER, Judge, Reader, across, sample_of
+from finetune.data.likeness.comparing import across, sample_of
 from finetune.data.likeness.duplicates import MAX_PLACES, Marks, numbered
+from finetune.data.likeness.judging import LONG_ANSWER, Judge, Reader
 from finetune.data.shapes import Conversation, plural
 from finetune.errors import Problem
 

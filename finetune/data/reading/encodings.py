@@ -173,7 +173,6 @@ def _guess(sample: bytes) -> Encoding | None:
 
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 # punctuation, wide forms, units, Greek, arrows, mathematics, numerals in circles: what stands between the characters
-# punctuation, wide forms, units, Greek, arrows, mathematics, numerals in circles: what stands between the characters
 _EAST_ASIAN_SIGN = re.compile(
     "[\u3000-\u3020\uff01-\uff5e\u2010-\u2026\u2030-\u203b\u00b7\u00b0\u00d7\u2103\u2460-\u249b"
     "\u2160-\u216b\u0370-\u03ff\u2190-\u21ff\u2200-\u22ff\u25a0-\u2605]"

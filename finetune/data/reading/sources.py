@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections.abc import Callable, Sequence
@@ -89,6 +90,44 @@ def find(
             seen[source.identity] = source.name
             unique.append(source)
     return unique
+
+
+def read_with(value: str | Sequence[Any], path_of: Callable[[str, str], Path], key: str, path: Path) -> str:
+    """The folder or pattern of a recipe value that would read a new file at `path`, too; "" where none would.
+
+    Args:
+        value, path_of, key: as in `find`.
+        path: of a file that need not exist; its folder does.
+    """
+    values: list[Any] = [value] if isinstance(value, str) or hasattr(value, "path") else list(value)
+    path = path.parent.resolve() / path.name
+    for one in values:
+        text = one if isinstance(one, str) else str(one.path)
+        if text.startswith("hub:") or "\x00" in text:
+            continue
+        named = path_of(key, text)
+        if named.is_dir():
+            if named.resolve() == path.parent and kind_of(path.name) and not path.name.startswith("."):
+                return _name(text)
+        elif glob.has_magic(text) and not os.path.lexists(named):
+            start = path_of(key, ".") / os.path.expanduser(text)
+            plain = next(k for k, part in enumerate(start.parts) if glob.has_magic(part))
+            folder = Path(*start.parts[:plain]).resolve()
+            if path.is_relative_to(folder) and _matches(path.relative_to(folder).parts, start.parts[plain:]):
+                return _name(text)
+    return ""
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path matches a pattern as `glob` reads it, ** for folders of any depth and nothing hidden by chance."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        depth = next((k for k, part in enumerate(parts) if part.startswith(".")), len(parts))
+        return any(_matches(parts[k:], pattern[1:]) for k in range(depth + 1))
+    if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    return fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 class _Finder:
