@@ -92,19 +92,19 @@ def peak_gib() -> float:
 def measure(num_rows: int) -> None:
     """One size, in this process: prints one line."""
     from finetune.data.likeness.comparing import find_near
-    from finetune.data.likeness.duplicates import Marks, marks, without_duplicates
+    from finetune.data.likeness.duplicates import marks, without_duplicates
     from finetune.data.likeness.leakage import leaks
+    from finetune.data.likeness.marks_store import MarksStore
     from finetune.data.splitting import split_by_share
 
     rows = MadeRows(num_rows)
-    parts, marking = [], 0.0
+    kept, marking = MarksStore(), 0.0
     for start in range(0, num_rows, CHUNK):
         chunk = [rows[number] for number in range(start, min(start + CHUNK, num_rows))]
         begun = time.process_time()
-        parts.append(marks(chunk))
+        kept.append(marks(chunk))
         marking += time.process_time() - begun
-    joined = Marks.join(parts)
-    del parts
+    joined = kept.joined()
     times = {"marks": marking}
     begun = time.process_time()
     without_duplicates(joined)

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
@@ -30,10 +29,8 @@ def main() -> None:
     from finetune.errors import DataError
 
     folder = Path(os.environ["FINETUNE_SHARED"]) / "data"
-    print(
-        "| file | layout, encoding | recipe lines beside `train` | rows | to train on | held out | left out | seconds |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print("| file | layout, encoding | recipe lines beside `train` | rows | to train on | held out | left out |")
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "recipe.yaml"
 
@@ -43,15 +40,13 @@ def main() -> None:
             return recipe.load(path, allow_outside=True)
 
         for real in REAL:
-            begun = time.monotonic()
             splits = data.load(loaded(real.file, real.words))
-            taken = time.monotonic() - begun
             facts = splits.report.files[0]
             lines = " ".join(line_of(key, value) for key, value in real.words.items()) or "none"
             left_out = ", ".join(f"{num:,} {reason}" for reason, num in splits.report.dropped.items() if num) or "0"
             print(
                 f"| {real.file} | {facts.format}, {facts.encoding} | {lines} | {splits.report.num_rows_read:,} | "
-                f"{len(splits.train):,} | {len(splits.held_out):,} | {left_out} | {taken:.1f} |"
+                f"{len(splits.train):,} | {len(splits.held_out):,} | {left_out} |"
             )
         for file in REFUSED:
             try:
@@ -60,7 +55,7 @@ def main() -> None:
             except DataError as error:
                 problem = error.problems[0]
                 what = problem if isinstance(problem, str) else problem.what
-            print(f"| {file} | refused: {what} | | | | | | |")
+            print(f"| {file} | refused: {what} | | | | | |")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,18 @@ FinetuneError            exit 1   a fault of ours (anything else that escapes is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_PROBLEMS_SHOWN = 20
+MAX_PLACES_SHOWN = 5
+# A number in a line, but for that of another row (`train.csv:7`).
+_NUMBER = re.compile(r"(?<![:\d,])\d[\d,]*")
+_LINE = re.compile(r"^[^:]+:\d+$")
+# What the key of a row's problem begins with: "row 12, column answer".
+_ROW = re.compile(r"\brow \d+(,\d{3})*(, )?")
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Problem:
         if self.got:
             text += f" (got {self.got})"
         if self.fix:
-            text += f". Fix: {self.fix}"
+            text += f"{'' if text.endswith('...') else '.'} Fix: {self.fix}"
         return text
 
 
@@ -60,6 +67,7 @@ class FinetuneError(Exception):
     """Base of all errors of the kit. `problems` holds every one found, in file order."""
 
     exit_code = 1
+    num_untold = 0  # problems counted beside those in `problems`
 
     def __init__(self, problems: str | Problem | Iterable[str | Problem]):
         if isinstance(problems, (str, Problem)):
@@ -70,13 +78,58 @@ class FinetuneError(Exception):
     def text(self) -> str:
         """All problems, one a line, at most MAX_PROBLEMS_SHOWN and then a count."""
         lines = [str(problem) for problem in self.problems[:MAX_PROBLEMS_SHOWN]]
-        rest = len(self.problems) - len(lines)
+        rest = len(self.problems) - len(lines) + self.num_untold
         if rest > 0:
-            lines.append(f"... and {rest} more")
+            lines.append(f"... and {rest:,} more")
         return "\n".join(lines)
+
+    def lines(self) -> list[str]:
+        """All problems, those of one kind on one line with their first places, at most MAX_PROBLEMS_SHOWN lines."""
+        kinds: dict[tuple[str, ...], list[Problem]] = {}
+        for problem in self.problems:
+            if isinstance(problem, str):
+                problem = Problem("", "", problem)
+            same = (problem.key, problem.what, problem.fix, problem.got)
+            if _ROW.match(problem.key) or _LINE.search(problem.where):
+                same = (_ROW.sub("", problem.key), _NUMBER.sub("N", problem.what), *same[2:])
+            else:
+                same = (problem.where, *same)
+            kinds.setdefault(same, []).append(problem)
+        lines = [_line(found) for found in kinds.values()]
+        rest = self.num_untold + sum(len(found) for found in list(kinds.values())[MAX_PROBLEMS_SHOWN:])
+        return [*lines[:MAX_PROBLEMS_SHOWN], *([f"... and {rest:,} more"] if rest > 0 else [])]
 
     def __str__(self) -> str:
         return self.text()
+
+
+def first_places(places: Sequence[str], num: int | None = None) -> str:
+    """`a.csv:3, a.csv:9 and 7 more`: the first few of `num` places (None: of as many as are given)."""
+    shown = places[:MAX_PLACES_SHOWN]
+    rest = (len(places) if num is None else num) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def ranged(texts: Sequence[str]) -> str:
+    """Texts that differ in their numbers alone, as one: `40 tokens; the limit is 32` -> `40-55 tokens; ... is 32`."""
+    numbers = [[int(found.replace(",", "")) for found in _NUMBER.findall(text)] for text in texts]
+    spans = iter([(min(column), max(column)) for column in zip(*numbers)])
+
+    def span(number: re.Match[str]) -> str:
+        least, most = next(spans)
+        return number.group() if least == most else f"{least}-{most}"
+
+    return _NUMBER.sub(span, texts[0])
+
+
+def _line(problems: Sequence[Problem]) -> str:
+    """Problems of one kind on one line."""
+    first = problems[0]
+    places = list(dict.fromkeys(problem.where for problem in problems))
+    if len(places) == 1:
+        return str(first)
+    what = ranged([problem.what for problem in problems])
+    return str(Problem(first_places(places), _ROW.sub("", first.key), what, first.got, first.fix))
 
 
 class RecipeError(FinetuneError, ValueError):
@@ -90,14 +143,16 @@ class DataError(FinetuneError, ValueError):
 
     Attributes:
         report: what was read and found up to the refusal (the data room's DataReport), so that a check can still be
-            written down; None where nothing was read.
+            written down; None where nothing was read. Of many bad rows only the first problems are kept; the
+            report knows how many more there are (`num_untold`).
     """
 
     exit_code = 2
 
     def __init__(self, problems: str | Problem | Iterable[str | Problem], report: Any = None):
-        super().__init__(problems)
         self.report = report
+        self.num_untold = getattr(report, "num_untold", 0)
+        super().__init__(problems)
 
 
 class ModelError(FinetuneError, ValueError):

@@ -26,7 +26,7 @@ def _side(num_rows: int, num_over: int = 0) -> dict[str, Any]:
         "prompt_histogram": _counted([num_rows // 2, 9, 3], 30), "system_histogram": _counted([num_rows], 1),
         "over_places": [f"{A}:9"] * num_over,
         "num_left_out": num_over, "num_trimmed": 0, "num_answer_over": 0, "answer_over_places": [], "keeps_99": 498,
-        "keeps_100": 655, "num_control_texts": 0, "num_answers_cut": 0,
+        "keeps_100": 655, "num_control_texts": 0,
     }  # fmt: skip
 
 

@@ -79,7 +79,9 @@ def test_bad_rows_are_refused_with_a_page_that_says_all_of_it(tmp_path: Path) ->
     _write(tmp_path, rows)
     ended = finetune("check", "recipe.yaml", cwd=tmp_path)
     assert ended.code == 2
-    assert [line.split(": ")[1] for line in ended.err.splitlines()[1:]] == ["rows.csv:5", "rows.csv:11", "rows.csv:13"]
+    assert ended.err.splitlines()[1:] == [
+        "error: rows.csv:5, rows.csv:11, rows.csv:13: key answer: the answer is empty. Fix: fill it in, or remove the row"
+    ]
     report = _report(tmp_path)
     assert report["verdict"]["kind"] == "not_ready"
     (reason,) = [reason for reason in report["verdict"]["reasons"] if reason["stops"]]
@@ -90,6 +92,20 @@ def test_bad_rows_are_refused_with_a_page_that_says_all_of_it(tmp_path: Path) ->
     assert allowed.code == 0
     assert _report(tmp_path)["verdict"]["kind"] == "look"
     assert "3 broken rows were left out" in allowed.out
+
+
+def test_a_fault_of_many_rows_is_one_line_on_stdout_and_one_on_stderr(tmp_path: Path) -> None:
+    rows = _rows()
+    for row in rows[:9]:
+        row["answer"] = ""
+    _write(tmp_path, rows)
+    ended = finetune("check", "recipe.yaml", cwd=tmp_path)
+    five = "rows.csv:2, rows.csv:3, rows.csv:4, rows.csv:5, rows.csv:6 and 4 more"
+    assert f"1. key answer: the answer is empty: {five}. Fill it in, or remove the row.\n" in ended.out
+    assert ended.err.splitlines()[1:] == [
+        f"error: {five}: key answer: the answer is empty. Fix: fill it in, or remove the row"
+    ]
+    assert "...." not in ended.out + ended.err
 
 
 def test_what_cannot_be_read_is_a_page_too(tmp_path: Path) -> None:

@@ -12,9 +12,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finetune.data import Conversation, Message
-from finetune.data.likeness.comparing import LONG_ANSWER, NEAR_ANSWER, Groups, find_near, first_of, without_near
+from finetune.data.likeness import judging
+from finetune.data.likeness.comparing import (
+    LONG_ANSWER,
+    NEAR_ANSWER,
+    Groups,
+    components,
+    find_near,
+    first_of,
+    without_near,
+)
 from finetune.data.likeness.duplicates import Marks, marks, numbered, report_of, row_key, without_duplicates
-from finetune.data.likeness.near import LEAST_COMMON, NUM_HASHES, shingles, signatures, strong, units_of_text, wording
+from finetune.data.likeness.judging import Judge, Part, Reader
+from finetune.data.likeness.near import (
+    LEAST_COMMON,
+    NUM_HASHES,
+    shingle_hashes,
+    shingles,
+    signatures,
+    strong,
+    units_of_text,
+    wording,
+)
 from finetune.data.shapes import ToolCall
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -124,8 +143,50 @@ def test_marks_travel_between_processes_and_are_joined():
     assert len(joined) == 50
     assert len(Marks.join([])) == 0
     assert len(joined.take(np.arange(3))) == 3
+    some = joined.take(np.array([4, 2, 9]))
+    assert some.row.tolist() == joined.row[[4, 2, 9]].tolist()
+    assert np.shares_memory(joined.take(np.arange(50) > 9).row, joined.row)  # neighbours are not copied
     num_bytes = sum(getattr(whole, field.name).nbytes for field in dataclasses.fields(Marks)) / len(rows)
     assert num_bytes == 32 + 4 * 16 + 2 * 4 * NUM_HASHES + 8
+
+
+def test_the_first_of_equal_keys_is_found_though_others_begin_alike():
+    keys = np.array([[7] * 8 + [end] * 8 for end in (2, 1, 2, 1, 3)], dtype=np.uint8)
+    assert numbered(keys).tolist() == [0, 1, 0, 1, 4]
+    assert numbered(keys[:0]).tolist() == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=20))
+@RELAXED
+def test_pairs_that_hang_together_have_one_label(pairs):
+    groups = Groups(13)
+    for one, other in pairs:
+        groups.join(one, other)
+    labels = components(np.array(pairs, dtype=np.int64).reshape(-1, 2)).tolist()
+    for (one, _), label in zip(pairs, labels):
+        for (other, _), its_label in zip(pairs, labels):
+            assert (label == its_label) == (groups.root(one) == groups.root(other))
+
+
+@given(st.lists(st.sampled_from(["mri", "a", "头", "部", "x y"[:1]]), max_size=8))
+def test_shingles_are_as_many_as_their_hashes(units):
+    assert len(set(shingles(units))) == len(set(shingle_hashes(units)))
+    assert len(shingles(units)) == len(shingle_hashes(units))
+    assert len(Part([" ".join(units)]).shingles) == len(set(shingles(units)))
+
+
+def test_rows_read_again_are_held_while_there_is_room(monkeypatch):
+    rows = rows_of(*((f"question {number}", "answer " * 1_000) for number in range(4)))
+    reader = Reader([rows])
+    first = reader.parts(0)
+    assert reader.parts(0) is first
+    reader.forget()
+    monkeypatch.setattr(judging, "CACHE_BYTES", 100_000)
+    small = Judge(Reader([rows[:2], rows[2:]]), []).reader
+    first = small.parts(0)
+    assert small.parts(3)[0].shingles.tolist() == reader.parts(3)[0].shingles.tolist()
+    small.parts(2)
+    assert small.parts(0) is not first  # two are held whatever their size, for they are compared
 
 
 def test_no_rows_have_no_duplicates():

@@ -193,8 +193,8 @@ def test_codecs_that_cannot_be_meant(tmp_path, codec):
 def test_the_wrong_codec_is_told_with_line_and_offset(tmp_path):
     text = "question,answer\nq,a\nü,a\n"
     (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
-    assert read(tmp_path, "rows.csv", "ascii").messages == [
-        "rows.csv:3: byte 0xc3 at offset 20 is not ascii. "
+    assert read(tmp_path, "rows.csv", "ascii").row_messages == [
+        "rows.csv:3: row 2: byte 0xc3 at offset 20 is not ascii. "
         "Fix: set data.encoding to what the file is written in, or save it as UTF-8"
     ]
 

@@ -146,7 +146,8 @@ def test_fault_38_unknown_role(tmp_path):
         "rows.jsonl:1: row 1, message 1: role is unknown (got patient). Fix: use one of human, gpt, system, "
         "function_call, observation, or say who it is in data.roles: {patient: user or assistant}"
     ]
-    splits = load(tmp_path, [row, {"conversations": row["conversations"] * 2}], roles={"patient": "user"})
+    other = {"conversations": [{"from": "patient", "value": "where"}, {"from": "gpt", "value": "there"}]}
+    splits = load(tmp_path, [row, other], roles={"patient": "user"})
     assert turns(all_rows(splits)[0]) == [("user", "q"), ("assistant", "a")]
     assert "rows.jsonl: roles read as data.roles says: patient as user" in splits.report.notes
 
@@ -181,6 +182,7 @@ def test_fault_39_is_counted_and_dropped_only_if_the_recipe_says_so(tmp_path):
     assert caught.value.report.bad_rows == {
         "num": 2,
         "allowed": "0",
+        "num_untold": 0,
         "reasons": [{"what": what, "num": 2, "places": ["rows.jsonl:9", "rows.jsonl:10"]}],
     }
     splits = load(tmp_path, rows, bad_rows=2)

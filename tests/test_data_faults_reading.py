@@ -67,8 +67,8 @@ def test_fault_28_utf_16_cut_off(tmp_path):
     data = GOOD.encode("utf-16")[:-1]
     write(tmp_path / "rows.jsonl", data)
     done = read(tmp_path, "rows.jsonl")
-    assert done.messages == [
-        f"rows.jsonl:2: byte 0x0a at offset {len(data) - 1} is not utf-16-le. "
+    assert done.row_messages == [
+        f"rows.jsonl:2: row 2: byte 0x0a at offset {len(data) - 1} is not utf-16-le. "
         "Fix: set data.encoding to what the file is written in, or save it as UTF-8"
     ]
 
@@ -81,7 +81,7 @@ def test_fault_29_latin_1_byte(tmp_path):
     ]
     table = b"\xef\xbb\xbfquestion,answer\nq1,a1\ncaf\xe9,a2\n"
     assert refused(tmp_path, table, "rows.csv") == [
-        f"rows.csv:3: byte 0xe9 at offset {table.index(0xE9)} is not UTF-8. Fix: {FIX_ENCODING}"
+        f"rows.csv:3: row 2: byte 0xe9 at offset {table.index(0xE9)} is not UTF-8. Fix: {FIX_ENCODING}"
     ]
 
 
@@ -97,8 +97,8 @@ def test_fault_29_byte_far_behind_the_sample(tmp_path):
     data = b"[" + data.strip().replace(b"\n", b",\n") + b"]"
     write(tmp_path / "rows.json", data)
     done = read(tmp_path, "rows.json")
-    assert done.messages == [
-        f"rows.json:701: byte 0xff at offset {data.index(0xFF):,} is not UTF-8. Fix: {FIX_ENCODING}"
+    assert done.row_messages == [
+        f"rows.json:701: row 701: byte 0xff at offset {data.index(0xFF):,} is not UTF-8. Fix: {FIX_ENCODING}"
     ]
 
 

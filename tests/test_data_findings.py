@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 import typing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -68,6 +70,13 @@ def test_rules_are_the_defaults_with_the_recipe_over_them():
     for wrong in ({"refusals": "warn"}, {"refusal": "stop"}, {"refusal": 1.5}, {"refusal": 0}, {"refusal": True}):
         with pytest.raises(ValueError, match="no such kind or rule"):
             rules_of(wrong)  # type: ignore[arg-type]
+
+
+def test_a_fifth_of_the_answers_in_another_language_than_declared_refuses():
+    assert rules_of({})["other_language"] == 0.2
+    page = (Path(__file__).parent.parent / "docs" / "findings.md").read_text(encoding="utf-8")
+    defaults = dict(re.findall(r"^\| `(\w+)` \|.*\| (\S+) \| [^|]+ \|$", page, re.MULTILINE))
+    assert defaults == {kind: f"{about.rule}" for kind, about in KINDS.items()}
 
 
 def test_a_row_counts_once_a_kind():

@@ -32,6 +32,7 @@ MENDED = [
     ("\x93Cool it\x94 \x96 now\x85", "“Cool it” – now…", {"control_characters"}),
     ("one\x0btwo", "one\ntwo", {"control_characters"}),
     ("The cafÃ© is near; itâ€™s open.", "The café is near; it’s open.", {"mojibake"}),
+    ("voilÃ  la cafÃ©", "voilà la café", {"mojibake"}),
     ("one\r\ntwo\rthree", "one\ntwo\nthree", {"line_ends"}),
     ("one  \t\ntwo   ", "one\ntwo", {"blanks"}),
     ("\n\n one\n\n\n\n\ntwo\n\n", " one\n\ntwo", {"blanks"}),
@@ -59,6 +60,57 @@ KEPT = [
     "The caf\ufffd is lost",
     "cafe\u0301",  # another form of writing, not another text: left to the tokenizer
 ]
+
+
+# Letters of which a byte was lost on the way; together with others that could be undone.
+LOST = [
+    "cafÃ© – â€œquotedâ€",
+    "â€œquotedâ€ is quoted",
+    "“quotedâ€",
+    "\u200bâ€œquotedâ€\n\n\n\nand blanks\x93  ",
+    "5Â mg of it",
+    "the worldÂ is round",
+    "voilÃ  la vie",
+    "â€œaâ€ ðŸ˜ b",
+    "Ã  la carte",
+    "Ãngel y JosÃ©",
+    "lost ï¿½ here",
+]
+
+
+@pytest.mark.parametrize("text", LOST)
+def test_a_text_with_lost_bytes_is_left_alone_and_still_found(text: str):
+    assert clean_text(text) == (text, set())
+    assert characters.has_mojibake(text) and fixing.is_lost(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["AMANHÃ DE MANHÃ", "a “MANHÃ” e a «IRMû", "“MANHû e manhã", "ROMÂNIA, PÂTÉ, Âge, Âme", "Ân, Âm nhạc, TÂY NINH",
+     "la lettre Â est", "a letra Ã é nasal, a letra “Ô", "château à 5€, ñandú", "L’âne, là…"],
+)  # fmt: skip
+def test_letters_that_belong_there_are_no_halves(text: str):
+    assert not characters.has_mojibake(text)
+    assert clean_text(text) == (text, set())
+
+
+def test_rows_with_lost_letters_are_listed(tmp_path: Path):
+    summary = write_fixed(
+        tmp_path / "clean.jsonl", [Change("a.jsonl:1", row(LOST[0])), Change("a.jsonl:2", row("Go."))]
+    )
+    assert (summary.num_rows, summary.num_mended, summary.num_lost) == (2, 0, 1)
+    listed = json.loads((tmp_path / "clean.jsonl.changes.json").read_bytes())
+    assert listed["rows"] == [{"where": "a.jsonl:1", "now": "clean.jsonl:1", "not_mended": ["mojibake"]}]
+    assert listed["totals"]["num_not_mended"] == 1
+
+
+def test_groups_can_be_numbered(tmp_path: Path):
+    names = ["Anna Berg", "Tom Wren", "Anna Berg", None, "Tom Wren"]
+    rows = [Change(f"a.jsonl:{n}", row("Rest.", group=name), split="held_out" if n == 4 else "train")
+            for n, name in enumerate(names)]  # fmt: skip
+    write_fixed(tmp_path / "clean.jsonl", rows, group_by="patient", number_groups=True, held_out_apart=True)
+    assert [line.get("patient") for line in read(tmp_path / "clean.jsonl")] == ["group 1", "group 2", "group 1", None]
+    assert read(tmp_path / "clean.held_out.jsonl")[0]["patient"] == "group 2"
 
 
 @pytest.mark.parametrize("text", KEPT)
@@ -177,6 +229,7 @@ def test_rows_and_changes_are_written(tmp_path: Path):
             "num_rows": 3,
             "num_mended": 2,
             "num_dropped": 2,
+            "num_not_mended": 0,
             "mended": {"control_characters": 1, "hidden_characters": 1},
             "dropped": {"bad row: the answer is empty": 1, "duplicate": 1},
         },
@@ -362,7 +415,8 @@ def test_written_rows_are_read_again_as_they_were(tmp_path: Path, name: str):
     write_fixed(tmp_path / "clean.jsonl", [Change(one.where, one) for one in before], group_by="patient")
     (tmp_path / "recipe.yaml").write_text(
         "recipe: 1\nname: again\nbase: {model: starter}\n"
-        "data: {train: clean.jsonl, held_out: 0.25, group_by: patient, duplicates: keep, privacy: 'off'}\n",
+        "data: {train: clean.jsonl, held_out: 0.25, group_by: patient, duplicates: keep, leakage: 'off',\n"
+        "  privacy: 'off'}\n",
         encoding="utf-8",
     )
     splits = load(recipe.load(tmp_path / "recipe.yaml"))

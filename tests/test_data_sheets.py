@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from openpyxl.utils.exceptions import IllegalCharacterError
 from reading_kit import find, read, read_source
 
-from finetune.data.reading import sheet_rows
+from finetune.data.reading import cell_text
 
 
 def save(path: Path, rows: list[list[Any]], title: str = "Rows", **more: list[list[Any]]) -> Any:
@@ -71,7 +71,8 @@ def test_cells_are_text(tmp_path):
     assert [row["answer"] for row in done.values] == [text for _, text in values]
     assert [row.line for row in done.rows] == list(range(2, len(values) + 2))
     assert (done.reader.kind, done.reader.encoding) == ("xlsx", "xlsx")
-    assert done.notes == ["rows.xlsx: sheet Rows"]
+    shown = "rows.xlsx: 3 cells with a date or time, written as in ISO 8601 (2024-03-01)"
+    assert done.notes == ["rows.xlsx: sheet Rows", shown]
 
 
 def test_the_first_sheet_with_rows_and_others_by_name(tmp_path):
@@ -240,5 +241,5 @@ def test_any_text_comes_back(tmp_path, rows):
 
 
 def test_as_text():
-    assert sheet_rows.as_text(12345678901234567890.0) == "12345678901234567000"
-    assert sheet_rows.as_text(datetime.timedelta(hours=30)) == "1 day, 6:00:00"
+    assert cell_text.as_text(12345678901234567890.0) == "12345678901234567000"
+    assert cell_text.as_text(datetime.timedelta(hours=30)) == "1 day, 6:00:00"

@@ -8,6 +8,8 @@ import json
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_data_room import CANARY, all_rows, chat, load, qa, refused, turns, write
@@ -39,6 +41,11 @@ def sides(rows, share: float, seed: int = 0) -> tuple[list[Conversation], list[C
     return [rows[number] for number in made.train], [rows[number] for number in made.held_out]
 
 
+def straddling(made: ShareSplit) -> dict[str, int]:
+    """What is on both sides of a split, by kind."""
+    return {kind: len(rows) for kind, rows in made.leaks.kinds.items() if len(rows)}
+
+
 def questions(rows):
     return {one.messages[0].content for one in rows}
 
@@ -60,7 +67,8 @@ def test_duplicates_composed_and_decomposed_are_the_same():
 def test_duplicates_warn_and_keep(tmp_path):
     rows = [qa(number) for number in range(20)] + [qa(3)] * 5
     warned = load(tmp_path, rows, duplicates="warn")
-    assert "5 rows repeat an earlier row exactly; kept, as data.duplicates is warn" in warned.report.warnings
+    what = "5 of 25 rows repeat an earlier row exactly; kept, as data.duplicates is warn"
+    assert what in warned.report.warnings
     kept = load(tmp_path, rows, duplicates="keep")
     assert kept.report.num_train + kept.report.num_held_out == 25
     assert not questions(kept.train) & questions(kept.held_out)
@@ -132,7 +140,7 @@ def test_split_keeps_what_is_alike_on_one_side():
         for family in families:
             assert len({number in held_out for number in range(at, at + len(family))}) == 1
             at += len(family)
-        assert made.warnings == []
+        assert not made.leaks
         assert any("stay on one side" in note for note in made.notes)
 
 
@@ -143,22 +151,124 @@ def test_split_leaves_answers_apart_where_they_chain_most_rows_together():
     made = split(rows, 0.1)
     assert made is not None
     assert len(made.held_out) == 10
-    assert made.warnings == [
-        "10 of 10 held-out rows: their answers are also trained, exactly or nearly. More than half of all rows hang "
-        "together by them, so they could not be kept on one side: scores on these rows are too good"
-    ]
+    assert straddling(made) == {"same_answer": 10}
+    # the first of the held-out rows, and a training row with the same answer: places are within the sides
+    at, other = made.leaks.kinds["same_answer"][0].tolist()
+    answer = rows[made.held_out[at]].messages[1].content
+    assert at == 0 and rows[made.train[other]].messages[1].content == answer
     rows = [row("Write a note.", f"Note number{number} about subject{number * 3}.") for number in range(100)]
     made = split(rows, 0.1)
     assert made is not None
     assert len(made.held_out) == 10
-    assert "10 of 10 held-out rows: their questions are also trained, exactly or nearly." in made.warnings[0]
+    assert straddling(made) == {"same_question": 10}
+
+
+@pytest.mark.parametrize("num_same", [60, 80, 94])
+def test_split_holds_out_what_is_left_beside_a_question_asked_most_of_the_time(num_same):
+    """A question that straddles is refused; so none does while there are other rows for half of the share."""
+    same = [row("Write a note.", f"Note number{number} about subject{number * 3}.") for number in range(num_same)]
+    others = [row(f"How does subject{n} work in matter{n * 7}?", f"As number{n}.") for n in range(100 - num_same)]
+    made = split([*same, *others], 0.1)
+    assert made is not None
+    assert not made.leaks
+    assert made.held_out.min() >= num_same
+    assert len(made.held_out) == min(10, 100 - num_same)
+
+
+def alike(num_rows: int) -> list[dict[str, str]]:
+    """Rows of which each is nearly every other one, as when names and numbers have become placeholders."""
+    question = "我叫[NAME_1]，身份证号[NATIONAL_ID_1]，手机[PHONE_1]，发烧{}天怎么办？"
+    answer = "[NAME_1]您好，第{}号建议：多喝水，注意休息，必要时请到医院就诊，联系[NAME_2]。"
+    return [{"question": question.format(n), "answer": answer.format(n)} for n in range(num_rows)]
+
+
+def same_question(num_rows: int) -> list[dict[str, str]]:
+    return [{"question": "Write a note.", "answer": f"Note number{n} about subject{n * 3}."} for n in range(num_rows)]
+
+
+def same_answer(num_rows: int) -> list[dict[str, str]]:
+    return [{"question": f"How does subject{n} work in matter{n * 3}?", "answer": LONG} for n in range(num_rows)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "shown"),
+    [(alike(30), "near_row", "nearly the row 3"), (same_question(30), "same_question", "its question 3")],
+)
+def test_a_share_with_rows_or_questions_on_both_sides_is_refused(tmp_path, rows, kind, shown):
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, rows)
+    assert str(caught.value) == (
+        f"recipe.yaml:1:45: data.held_out: 3 of 3 held-out rows are also trained on ({shown}): so many rows say the "
+        "same that they cannot be kept on one side. Fix: keep fewer rows that say the same, name a file of other rows "
+        "in data.held_out, or set data.leakage: warn"
+    )
+    found = caught.value.report.leakage
+    assert (found["rule"], found["by"], found["num_rows"], found["kinds"][kind]["num"]) == ("refuse", "share", 3, 3)
+    assert all(place.startswith("rows.jsonl:") for pair in found["kinds"][kind]["places"] for place in pair)
+    warned = load(tmp_path, rows, leakage="warn").report
+    assert warned.leakage == {**found, "rule": "warn"}
+    told = f"3 of 3 held-out rows are also trained on ({shown}): scores on them are too good; kept, as data.leakage is"
+    assert f"{told} warn" in warned.warnings
+    off = load(tmp_path, rows, leakage="off").report
+    assert off.leakage["num_rows"] == 0 and not any("trained" in line for line in off.warnings)
+
+
+def test_near_duplicates_drop_is_advised_where_it_helps(tmp_path):
+    """Each group holds two near rows and another one, so that all hang together; without near rows they do not."""
+    rows = [{**one, "id": n % 41} for n, one in enumerate(alike(82))]
+    rows += [{**qa(n), "id": n} for n in range(41)]
+    advice = "Fix: set data.near_duplicates: drop, name a file of other rows"
+    with pytest.raises(DataError, match=advice):
+        load(tmp_path, rows, group_by="id")
+    assert load(tmp_path, rows, group_by="id", near_duplicates="drop").report.leakage["num_rows"] == 0
+
+
+def test_a_share_with_answers_on_both_sides_is_told_of_and_used(tmp_path):
+    """Who the assistant is, asked in a hundred ways: nearly all answers are equal, and that is wanted."""
+    report = load(tmp_path, same_answer(100)).report
+    assert (report.num_train, report.num_held_out) == (90, 10)
+    assert (
+        "10 of 10 held-out rows: their answers are also trained, exactly or nearly. More than half of all rows hang "
+        "together by them, so they could not be kept on one side: scores on these rows are too good"
+    ) in report.warnings
+    assert report.leakage["num_rows"] == 10
+    assert {kind: found["num"] for kind, found in report.leakage["kinds"].items()} == {"same_answer": 10}
+
+
+def test_a_share_without_anything_on_both_sides_says_so(tmp_path):
+    report = load(tmp_path, [qa(number) for number in range(40)]).report
+    assert report.leakage == {"rule": "refuse", "num_rows": 0, "num_groups": 0, "kinds": {}, "by": "share"}
+
+
+def test_a_file_of_which_nothing_is_used_is_told_of(tmp_path):
+    write(tmp_path / "copies.jsonl", [qa(number) for number in range(10)])
+    write(tmp_path / "few.jsonl", [qa(100)])
+    rows = [qa(number) for number in range(40)]
+    report = load(tmp_path, rows, train=["rows.jsonl", "copies.jsonl", {"path": "few.jsonl", "weight": 0.1}]).report
+    assert [line for line in report.warnings if "none of its" in line][:1] == [
+        "copies.jsonl: none of its 10 rows is used: 10 as duplicate"
+    ]
+    assert not any("rows.jsonl: none" in line for line in report.warnings)
+    # the one row of few.jsonl is held out, or its weight leaves it out
+    held_out = any("few.jsonl" in row.where for row in load(tmp_path, train=["few.jsonl", "rows.jsonl"]).held_out)
+    assert ("few.jsonl: none of its 1 row is used" in report.warnings) != held_out
+
+
+@pytest.mark.parametrize(("num_copies", "is_told"), [(10, False), (11, True)])
+def test_many_exact_copies_are_worth_a_look(tmp_path, num_copies, is_told):
+    """More than a fifth of the rows: somebody has named a file twice."""
+    rows = [qa(number) for number in range(40)]
+    report = load(tmp_path, rows + rows[:num_copies]).report
+    what = f"{num_copies} of {40 + num_copies} rows repeat an earlier row exactly; dropped, the first of each kept"
+    assert (what in report.warnings) == is_told
+    assert report.duplicates["exact"] == num_copies
 
 
 def test_split_by_a_large_group_is_no_chain():
     rows = [row(f"q{number}", group="large" if number < 70 else f"small{number}") for number in range(100)]
     made = split(rows, 0.1)
     assert made is not None
-    assert made.warnings == []
+    assert not made.leaks
     assert len({number < 70 for number in made.held_out.tolist()}) == 1
 
 
@@ -271,10 +381,12 @@ def test_split_does_not_depend_on_the_order_and_never_cuts_a_near_group(parts, s
     assert sorted(order[number] for number in again.held_out) == made.held_out.tolist()
     held_out = {*made.held_out.tolist()}
     near = find_near(marks(rows), rows)
-    left = " ".join(made.warnings)
-    for word, labels in (("rows are", near.row), ("questions are", near.question), ("answers are", near.answer)):
-        if word not in left:
-            assert all((number in held_out) == (int(first) in held_out) for number, first in enumerate(labels))
+    both: set[int] = set()
+    for labels in (near.row, near.question, near.answer):
+        for first in set(labels.tolist()):
+            group = set(np.flatnonzero(labels == first).tolist())
+            both |= group & held_out if group - held_out else set()
+    assert sorted(made.held_out[at] for at in made.leaks.numbers()) == sorted(both), "all that straddles, and no more"
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.just(1), min_size=2), st.floats(0.01, 0.99))
@@ -294,7 +406,7 @@ def chat_key(texts: list[str]) -> str:
 
 
 # any text must be read back, also what looks garbled or personal
-UNCHECKED = {"checks": dict.fromkeys(findings.KINDS, "off"), "privacy": "off"}
+UNCHECKED = {"checks": dict.fromkeys(findings.KINDS, "off"), "privacy": "off", "leakage": "off"}
 
 
 def visible(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_data_room import chat, load, qa
@@ -73,11 +74,36 @@ def test_rows_on_disk_are_private_and_go_with_the_program(tmp_path):
     """
     stale = tmp_path / f"{store.PREFIX}999999999-x"
     stale.mkdir()
-    mine = tmp_path / f"{store.PREFIX}{os.getpid()}-x"  # of a program that still runs
+    (stale / store.IN_USE).touch()
+    mine = tmp_path / f"{store.PREFIX}x"  # of a program that still runs, perhaps in another container
     mine.mkdir()
+    with FileLock(mine / store.IN_USE):
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+        assert done.stdout.split() == ["True", "0o700", "x:1"], done.stderr
+        assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_a_check_that_is_ended_clears_its_rows_away(tmp_path):
+    code = f"""
+        import os, signal, tempfile
+        tempfile.tempdir = {str(tmp_path)!r}
+        from finetune import cli
+        from finetune.cli import commands
+        from finetune.data import Conversation, Message
+        from finetune.data.store import Store, encode
+
+        def ended(_):
+            kept = Store(memory_bytes=1)
+            kept.append(encode([Conversation((Message("user", "q"), Message("assistant", "a")), "x:1")]))
+            print(len(os.listdir(tempfile.tempdir)), flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        commands.check = ended
+        cli.main(["check", "recipe.yaml"])
+    """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["True", "0o700", "x:1"], done.stderr
-    assert list(tmp_path.iterdir()) == [mine]
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "1\n"), done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_fault_67_no_room_for_the_rows(tmp_path, monkeypatch):

@@ -82,7 +82,6 @@ def test_rows_that_are_too_long(home: Path, overlong: str, num_left_out: int, nu
     assert train["over_places"] == ["rows.jsonl:3", "rows.jsonl:4", "rows.jsonl:5"]
     assert (train["num_over"], train["num_left_out"], train["num_trimmed"]) == (3, num_left_out, num_trimmed)
     assert (train["num_answer_over"], train["answer_over_places"]) == (1, ["rows.jsonl:4"])
-    assert train["num_answers_cut"] == 0
     assert [problem.where for problem in found.problems if problem.where] == (
         train["over_places"] if overlong == "error" else []
     )
@@ -167,7 +166,6 @@ def test_words_where_the_base_is_not_on_this_machine(home: Path, monkeypatch: py
     assert (facts["unit"], facts["exact"]) == ("words", False)
     assert "not on this machine" in facts["how"]
     assert facts["train"]["parts"] == {"system": 0, "prompt": 25, "answer": 21, "template": 0}
-    assert "num_answers_cut" not in facts["train"]
     assert found.warnings[0].startswith(
         "1 of 2 training rows have more words in their texts alone, so they are longer than data.max_length (16 tokens)"
     )

@@ -141,8 +141,8 @@ def test_fault_41_all_rows_too_long(home: Path) -> None:
     with pytest.raises(DataError) as caught:
         prepare.check_rendered(train, prepare.render_split(base, [_SHORT], "drop"), base)
     assert str(caught.value) == (
-        "data.max_length: all 2 training rows are longer than allowed. Fix: raise data.max_length (now 200), shorten "
-        "the rows, or set data.overlong: trim_history"
+        "data.max_length: all 2 training rows are longer than allowed: rows.csv:3, rows.csv:3; 311 tokens would keep "
+        "99 % of the rows (got 200). Fix: shorten the rows (this base can look at 256 tokens only)"
     )
 
 
@@ -155,9 +155,34 @@ def test_fault_41_most_rows_too_long(home: Path) -> None:
     with pytest.raises(DataError) as caught:
         prepare.check_rendered(most, held_out, base)
     assert str(caught.value) == (
-        "data.max_length: 2 of 3 training rows are longer than allowed, the first is rows.csv:3. Fix: raise "
-        "data.max_length (now 200), shorten the rows, or set data.overlong: trim_history"
+        "data.max_length: 2 of 3 training rows are longer than allowed: rows.csv:3, rows.csv:3; 311 tokens would keep "
+        "99 % of the rows (got 200). Fix: shorten the rows (this base can look at 256 tokens only)"
     )
+
+
+def test_fault_41_only_what_would_help_is_advised(home: Path) -> None:
+    """A limit that the base has, and trim_history only where a row has something to trim."""
+    base, held_out = _open(home), prepare.render_split(_open(home), [_SHORT], "drop")
+    fits = _talk(4, "hi", "y" * 150)
+    train = prepare.render_split(_open(home, "data.max_length=100"), [fits, fits], "drop")
+    low = _open(home, "data.max_length=100")
+    with pytest.raises(DataError) as caught:
+        prepare.check_rendered(train, held_out, low)
+    (problem,) = caught.value.problems
+    enough = train.overlong_tokens[0]
+    assert 100 < enough <= 256
+    assert problem.fix == f"set data.max_length: {enough}"
+    with_history = prepare.render_split(base, [_talk(5, "hi", "y" * 300, "kind", "hello")] * 2, "drop")
+    with pytest.raises(DataError) as caught:
+        prepare.check_rendered(with_history, held_out, base)
+    assert str(caught.value).endswith(
+        "Fix: shorten the rows (this base can look at 256 tokens only), or set data.overlong: trim_history (oldest "
+        "exchanges are left off)"
+    )
+    untrimmable = prepare.render_split(base, [_talk(5, "hi", "y", "kind", "y" * 300)] * 2, "trim_history")
+    with pytest.raises(DataError) as caught:
+        prepare.check_rendered(untrimmable, held_out, base)
+    assert "trim_history" not in str(caught.value)
 
 
 def test_fault_41_more_than_one_percent_too_long_and_nobody_chose_it(home: Path) -> None:

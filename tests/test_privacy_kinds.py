@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.data.privacy import KINDS, Found, Scanner
+from finetune.data.privacy import KINDS, Found, Scanner, numbers
 
 ROWS = Path(__file__).parent / "privacy_rows.jsonl"
 
@@ -38,6 +38,15 @@ POSITIVE = [
     ("name", "Me llamo Beatriz Solano", "Beatriz Solano"),
     ("name", "we met Zhang Wei there", "Zhang Wei"),
     ("name", "我叫李晓明，四十五岁", "李晓明"),
+    ("name", "王芳的电话是13912345678", "王芳"),
+    ("name", "请问李建国的身份证号：440306198506123415", "李建国"),
+    ("name", "您好，欧阳建国的家庭住址是北京市", "欧阳建国"),
+    ("email", "my email is john dot smith at gmail dot com, thanks", "john dot smith at gmail dot com"),
+    (
+        "email",
+        "E-mail me at h underscore lowell at mail dot haven dot org.",
+        "h underscore lowell at mail dot haven dot org",
+    ),
     ("name", "患者张建国，男，62岁", "张建国"),
     ("name", "患者姓名：欧阳文静 女", "欧阳文静"),
     ("name", "请找刘医生看看", "刘"),
@@ -162,6 +171,8 @@ NOTHING = [
     "Patient: Yes, I do. Doctor: Hello, how are you? Nurse Practitioners",
     "Sehr geehrte Damen und Herren, nehmen Sie 400 mg. § 630f BGB.",
     "MRN, DOB, SSN and phone are blank.",
+    "安全的手机是什么？华为的手机号码是多少位？房东的电话是什么？金属的手机是好的。",
+    "The e-mail protocol looks at header dot com; mail it at once dot dot. He works at acme dot com.",
     "MRN: [RECORD_1], tel [PHONE_1], my name is [NAME_1].",
     "",
 ]
@@ -233,6 +244,22 @@ def test_a_mebibyte_of_one_sign_takes_less_than_a_second(unit: str) -> None:
     start = time.process_time()
     Scanner().scan(unit * ((1 << 20) // len(unit)))
     assert time.process_time() - start < 5
+
+
+def test_a_table_of_numbers_is_passed_over_quickly() -> None:
+    start = time.process_time()
+    Scanner().scan("12 " * ((1 << 19) // 3))
+    assert time.process_time() - start < 2, "eight seconds a mebibyte, when every window was looked at again"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["12", "7", "415", "555", "2671", "139", "4111", "1111", "-", "+"]), min_size=60))
+def test_what_is_remembered_of_a_table_changes_no_finding(parts: list[str]) -> None:
+    text = " ".join(parts)
+    before = Scanner().scan(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numbers, "_MAX_NOTHINGS", 0)
+        assert Scanner().scan(text) == before
 
 
 @settings(max_examples=200, deadline=None)

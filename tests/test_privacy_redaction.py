@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -88,6 +89,50 @@ def test_tool_calls_stay_json_and_system_turns_are_cleaned() -> None:
     }
     assert made.messages[3].content == "booked for [NAME_2]"
     assert counts["name"] == 4
+
+
+def test_the_group_is_looked_at_and_its_words_are_replaced_in_the_texts() -> None:
+    conversation = replace(row("Whitcombe is here.", "Good."), group="Dr. Whitcombe, h.w@mailhaven.org")
+    assert {(part, one.kind) for part, one in scan_conversation(conversation, SCANNER)} == {
+        ("group", "name"),
+        ("group", "email"),
+    }
+    made, counts = redact(conversation, SCANNER)
+    assert texts(made) == ["[NAME_1] is here.", "Good."]
+    assert made.group == conversation.group, "rows are kept together by it"
+    assert counts == Counter({"name": 2, "email": 1})
+
+
+def test_offered_tools_are_redacted_and_stay_the_same_tools() -> None:
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": "book",
+                "description": "Books with Dr. Okonjo, tel 415-555-2671.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {"name": {"type": "string", "default": "h.lowell@mailhaven.org", "enum": ["a", 5]}},
+                    "required": ["name"],
+                },
+            },
+        }
+    ]
+    conversation = replace(row("Is Dr. Okonjo in?", "Yes."), tools=json.dumps(tools))
+    assert {(part, one.kind) for part, one in scan_conversation(conversation, SCANNER) if part == "tools"} == {
+        ("tools", "name"),
+        ("tools", "phone"),
+        ("tools", "email"),
+    }
+    made, counts = redact(conversation, SCANNER)
+    function = tools[0]["function"]
+    function["description"] = "Books with Dr. [NAME_1], tel [PHONE_1]."
+    function["parameters"]["properties"]["name"]["default"] = "[EMAIL_1]"
+    assert json.loads(made.tools) == tools
+    assert counts == Counter({"name": 2, "phone": 1, "email": 1})
+    assert redact(made, SCANNER) == (made, Counter())
+    clean = replace(row("Hello.", "Yes."), tools='[ {"type": "function", "function": {"name": "look"}} ]')
+    assert redact(clean, SCANNER)[0] is clean
 
 
 def test_numbers_already_in_the_row_are_not_given_again() -> None:

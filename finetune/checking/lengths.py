@@ -61,6 +61,7 @@ class _Counted:
     num_answer_over: int = 0
     num_trimmed: int = 0
     num_control_texts: int = 0
+    has_history: bool = False
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -98,7 +99,7 @@ def lengths(
         "how": _how(base),
         "max_length": rules.max_length,
         "overlong": words.overlong,
-        **{key: _facts(split, base is not None) for key, split in counted.items()},
+        **{key: _facts(split) for key, split in counted.items()},
         "seconds": round(time.monotonic() - began, 2),
     }
     problems = [problem for split in counted.values() for problem in split.problems]
@@ -127,6 +128,7 @@ def _count_tokens(
     for start, chunk in rendered_chunks(base.renderer, rows, rules, num_processes):
         parts.append(chunk.parts)
         counted.num_trimmed += len(chunk.trimmed)
+        counted.has_history |= chunk.has_history
         counted.num_control_texts += chunk.num_control_texts
         done = min(start + CHUNK_ROWS, len(rows))
         rendered = [place for place in range(done - start) if place not in chunk.problems]
@@ -183,7 +185,7 @@ def _keep(places: list[str], where: str) -> None:
         places.append(where)
 
 
-def _facts(counted: _Counted, exact: bool) -> dict[str, Any]:
+def _facts(counted: _Counted) -> dict[str, Any]:
     import numpy as np
 
     sums = counted.parts.sum(axis=0, dtype=np.int64)
@@ -218,8 +220,6 @@ def _facts(counted: _Counted, exact: bool) -> dict[str, Any]:
         "keeps_99": keeps(sizes.tolist(), 0.01),
         "keeps_100": keeps(sizes.tolist(), 0.0),
         "num_control_texts": counted.num_control_texts,
-        # A row is trained whole or not at all, and rendering refuses an answer without its end token.
-        **({"num_answers_cut": 0} if exact else {}),
     }
 
 
@@ -228,7 +228,7 @@ def _stopped(base: prepare.OpenedBase, train: _Counted) -> list[Problem]:
     if not len(train.parts):
         return []
     sizes = train.parts.sum(axis=1).tolist()
-    problem = prepare.overlong_problem(len(sizes), train.left_out, sizes, base)
+    problem = prepare.overlong_problem(len(sizes), train.left_out, sizes, base, has_history=train.has_history)
     return [problem] if problem else []
 
 

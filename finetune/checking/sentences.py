@@ -6,8 +6,12 @@ import functools
 import re
 
 from finetune.checking.sentence_words import SENTENCES
+from finetune.checking.sentences_of_files import COUNTED, FILE_SENTENCES, WORDS
 
 _SLOT = re.compile(r"\{([a-zA-Z])\}")
+_COUNT = re.compile(r"(\d[\d,]*) ([a-z -]+?)s?")
+# Chinese is written without a blank between its characters.
+_BLANK = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) (?=[\u4e00-\u9fff])")
 
 
 def told(line: str, language: str) -> tuple[str, str]:
@@ -35,25 +39,43 @@ def _chinese(line: str) -> str | None:
                     break
                 found[name] = inner
         else:
-            return _SLOT.sub(lambda slot, values=found: values[slot[1]], chinese)
+            words = {name: text if name.isupper() else _value(text) for name, text in found.items()}
+            return _BLANK.sub("", _SLOT.sub(lambda slot, values=words: values[slot[1]], chinese))
     # "key answer: the answer is empty", "held.csv: columns not used: id"
     head, colon, rest = line.partition(": ")
     if colon and len(head.split()) <= 3 and (inner := _chinese(rest)) is not None:
-        head = re.sub(r"^key ", "键 ", head)
+        head = re.sub(r"^message (?=\d|N)", "消息 ", re.sub(r"^key ", "键 ", head))
         return f"{head}：{inner}"
     return None
+
+
+def _value(text: str) -> str:
+    """A value within a line: known words and counts in Chinese, all else (names, places, numbers) as it is."""
+    parts = [_word(part) for part in text.split(", ")]
+    return text if None in parts else "、".join(filter(None, parts))
+
+
+def _word(text: str) -> str | None:
+    if text in WORDS:
+        return WORDS[text]
+    if (count := _COUNT.fullmatch(text)) and count[2] in COUNTED:
+        return f"{count[1]} {COUNTED[count[2]]}"
+    words, _, number = text.rpartition(" ")  # "its question 3"
+    return f"{WORDS[words]} {number}" if words in WORDS and number.isdigit() else None
 
 
 @functools.cache
 def _table() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
     """(lines without a slot, patterns of the others); see sentence_words for how they are written."""
     exact, patterns = {}, []
-    for english, chinese in SENTENCES:
+    for english, chinese in (*SENTENCES, *FILE_SENTENCES):
         if not _SLOT.search(english) and "(s)" not in english and not re.search(r"\[\w+\|\w", english):
             exact[english] = chinese
             continue
         pattern = re.escape(english).replace(r"\(s\)", "s?")
-        pattern = re.sub(r"\\\[(\w+(?:\\\|\w+)+)\\\]", lambda m: "(?:" + m[1].replace(r"\|", "|") + ")", pattern)
+        pattern = re.sub(r"\\\[([\w\\-]+(?:\\\|[\w\\-]+)+)\\\]", lambda m: "(?:" + m[1].replace(r"\|", "|") + ")", pattern)
         pattern = re.sub(r"\\\{([a-zA-Z])\\\}", r"(?P<\1>.+?)", pattern)
         patterns.append((re.compile(pattern, re.DOTALL), chinese))
+    # What says more fits before what says less: "sheet {x}, the first with rows" before "sheet {x}".
+    patterns.sort(key=lambda pair: -len(re.sub(r"\(.+?\)|\\", "", pair[0].pattern)))
     return exact, patterns

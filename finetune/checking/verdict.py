@@ -19,6 +19,20 @@ from finetune.errors import Problem
 MAX_PLACES = 100
 FEW_ROWS = 20
 _NUMBER = re.compile(r"\d[\d,]*")
+# By these words a warning is known, and the reason that tells it; a warning that no reason tells is one by itself.
+_TOLD_BY = (
+    ("as data.leakage is warn", "leakage"),
+    ("their answers are also trained", "shared_answers"),
+    ("may hold personal data", "privacy"),
+    (" left out: ", "bad_rows"),
+    ("an earlier row exactly", "duplicates"),
+    ("nearly repeat", "near_duplicates"),
+    (": none of its ", "unused_file"),
+    ("more than one answer; all are kept", "other_answers"),
+    ("longer than data.max_length", "overlong"),
+    ("will be encoded as plain text", "control_tokens"),
+    ("teach little", "few_rows"),
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,7 @@ def sentence(report: Mapping[str, Any], found: Sequence[Reason], language: str) 
 def reasons(report: Mapping[str, Any], language: str) -> list[Reason]:
     """What stops the training first, then what should be looked at, the gravest first."""
     found = [*_problems(report, language), *_looks(report, language)]
+    found += _other_warnings(report, found, language)
     return sorted(found, key=lambda reason: not reason.stops)
 
 
@@ -121,9 +136,7 @@ def _problems(report: Mapping[str, Any], language: str) -> Iterator[Reason]:
         if kind == "leakage":
             if not leaks:
                 leaks = True
-                number = report["leakage"]["num_rows"] or num_groups(report)
-                what, fix = say("leak_reason", language, n=number), say("leak_do", language)
-                yield Reason("leakage", True, number, what, fix, "copies", language)
+                yield _leak(report, group, language)
         elif kind == "privacy":
             number = report["privacy"]["num_rows"]
             what, fix = say("privacy_reason", language, n=number), say("privacy_do_refuse", language)
@@ -140,8 +153,35 @@ def _problem(group: Mapping[str, Any], language: str) -> Reason:
     if not spoken == fix_spoken == language:
         what, fix, spoken = group["what"], group["fix"], "en"
     if group["got"]:
-        what += f" ({group['got']})"
-    return Reason("problem", True, group["num"], what, _sentence(fix), "problems", spoken, tuple(group["places"]))
+        what += say("aside", spoken, words=group["got"])
+    fix = _sentence(fix, spoken)
+    return Reason("problem", True, group["num"], what, fix, "problems", spoken, tuple(group["places"]))
+
+
+def _leak(report: Mapping[str, Any], group: Mapping[str, Any], language: str) -> Reason:
+    """Held-out rows that are trained; of a share the fix is that of the problem: there are no two files to mend."""
+    number = num_leaking(report) or num_groups(report)
+    what, fix, spoken = say("leak_reason", language, n=number), say("leak_do", language), language
+    if of_share(report):
+        fix, spoken = told(group["fix"], language)
+        what, fix = say("leak_reason", spoken, n=number), _sentence(fix, spoken)
+    return Reason("leakage", True, number, what, fix, "copies", spoken)
+
+
+def of_share(report: Mapping[str, Any]) -> bool:
+    """Whether the held-out rows are a share of the training files."""
+    return report["leakage"].get("by") == "share"
+
+
+def num_shared_answers(report: Mapping[str, Any]) -> int:
+    """Held-out rows of a share of which the answer alone is trained: told of, never refused."""
+    kinds = report["leakage"].get("kinds", {}) if of_share(report) else {}
+    return sum(kinds.get(kind, {}).get("num", 0) for kind in ("same_answer", "near_answer"))
+
+
+def num_leaking(report: Mapping[str, Any]) -> int:
+    """Held-out rows that data.leakage is about."""
+    return report["leakage"].get("num_rows", 0) - num_shared_answers(report)
 
 
 def told_elsewhere(report: Mapping[str, Any], group: Mapping[str, Any]) -> str:
@@ -157,7 +197,7 @@ def told_elsewhere(report: Mapping[str, Any], group: Mapping[str, Any]) -> str:
             return "privacy"
         if key == "data.bad_rows" and report["bad_rows"].get("reasons"):
             return "bad_rows"
-    leaking = report["leakage"].get("rule") == "refuse" and report["leakage"]["num_rows"] + num_groups(report)
+    leaking = report["leakage"].get("rule") == "refuse" and num_leaking(report) + num_groups(report)
     of_leaks = "data.leakage" in group["fix"] or "keep each group" in group["fix"]
     return "leakage" if leaking and of_leaks else ""
 
@@ -173,23 +213,56 @@ def _looks(report: Mapping[str, Any], language: str) -> Iterator[Reason]:
         return Reason(code, False, number, what, say(remedy, language), section, language)
 
     leakage, privacy, duplicates = report["leakage"], report["privacy"], report["duplicates"]
-    if leakage.get("num_rows") and leakage.get("rule") == "warn":
-        yield look("leakage", leakage["num_rows"], "leak_reason", "leak_do", "copies")
+    if leakage.get("rule") == "warn":
+        if number := num_leaking(report):
+            yield look("leakage", number, "leak_reason", "leak_do_share" if of_share(report) else "leak_do", "copies")
+        elif number := num_groups(report):
+            yield look("leakage", number, "leak_groups_reason", "leak_groups_do", "copies")
+    if number := num_shared_answers(report):
+        yield look("shared_answers", number, "leak_answers_reason", "leak_answers_do", "copies")
     if privacy.get("num_rows") and privacy.get("rule") == "warn":
         yield look("privacy", privacy["num_rows"], "privacy_reason", "privacy_do", "privacy")
     bad = report["bad_rows"].get("num", 0)
     if bad and "bad row" in report["dropped"]:
         yield look("bad_rows", bad, "bad_reason", "bad_do", "problems")
     yield from _finding_looks(report, language)
+    exact = sum(found.get("exact", 0) for found in copies_of(duplicates))
+    if exact and any("an earlier row exactly" in line for line in report["warnings"]):
+        remedy = "exact_do_dropped" if report["dropped"].get("duplicate") else "exact_do"
+        yield look("duplicates", exact, "exact_reason", remedy, "copies")
     near = sum(found.get("near", 0) for found in copies_of(duplicates))
-    if near and "near duplicate" not in report["dropped"]:
-        yield look("near_duplicates", near, "near_reason", "near_do", "copies")
+    if near:
+        remedy = "near_do_dropped" if "near duplicate" in report["dropped"] else "near_do"
+        yield look("near_duplicates", near, "near_reason", remedy, "copies")
     if others := sum(found.get("same_question_other_answer", 0) for found in copies_of(duplicates)):
         yield look("other_answers", others, "other_answer_reason", "other_answer_do", "copies")
+    for line in report["warnings"]:
+        if ": none of its " in line:
+            what, spoken = told(line, language)
+            yield Reason("unused_file", False, None, what, say("unused_file_do", spoken), "files", spoken)
     yield from _length_looks(report, language)
-    if 0 < report["num_train"] < FEW_ROWS:
-        what, fix = say("few_reason", language, n=report["num_train"]), say("few_do", language, few=FEW_ROWS)
-        yield Reason("few_rows", False, report["num_train"], what, fix, "rows", language)
+    few = [line for line in report["warnings"] if "teach little" in line]
+    # counted before their weights: ten rows taken twice are still ten
+    number = int(_NUMBER.search(few[0])[0]) if few else report["num_train"]  # type: ignore[index]
+    if 0 < number < FEW_ROWS:
+        what, fix = say("few_reason", language, n=number), say("few_do", language, few=FEW_ROWS)
+        yield Reason("few_rows", False, number, what, fix, "rows", language)
+
+
+def _other_warnings(report: Mapping[str, Any], found: Sequence[Reason], language: str) -> Iterator[Reason]:
+    """Warnings that no other reason tells, each in its own words: none of them is left out of the verdict."""
+    codes = {reason.code for reason in found}
+    if any("data.max_length" in group["keys"] for group in report["problems"]):
+        codes.add("overlong")
+    known = [
+        *_TOLD_BY,
+        *((f": {KINDS[kind].what_en} (", f"finding:{kind}") for kind in report["findings"] if kind in KINDS),
+    ]
+    for line in report["warnings"]:
+        if any(words in line and code in codes for words, code in known):
+            continue
+        what, spoken = told(line, language)
+        yield Reason("warning", False, None, what, say("warning_do", spoken), "notes", spoken)
 
 
 def _finding(report: Mapping[str, Any], kind: str, language: str, stops: bool) -> Reason:
@@ -213,11 +286,16 @@ def _finding_looks(report: Mapping[str, Any], language: str) -> Iterator[Reason]
 def _length_looks(report: Mapping[str, Any], language: str) -> Iterator[Reason]:
     """Rows over the limit that a run leaves out or trims; where it would stop at them, they are problems already."""
     lengths = report["lengths"]
-    number = lengths["train"]["num_over"] if lengths else 0
-    if number and not any("data.max_length" in group["keys"] for group in report["problems"]):
-        what = say("over_reason", language, n=number, limit=lengths["max_length"])
-        fix = say(f"over_do_{lengths['overlong']}", language)
-        yield Reason("overlong", False, number, what, fix, "lengths", language)
+    if not lengths or any("data.max_length" in group["keys"] for group in report["problems"]):
+        return
+    for side, words in (("train", "over_reason"), ("held_out", "over_reason_held_out")):
+        if number := lengths[side]["num_over"]:
+            what = say(words, language, n=number, limit=lengths["max_length"])
+            fix = say(f"over_do_{lengths['overlong']}", language)
+            yield Reason("overlong", False, number, what, fix, "lengths", language)
+    if number := sum(lengths[side]["num_control_texts"] for side in ("train", "held_out")):
+        what, fix = say("control_reason", language, n=number), say("control_do", language)
+        yield Reason("control_tokens", False, number, what, fix, "findings", language)
 
 
 def finding_title(kind: str, language: str) -> str:
@@ -231,8 +309,9 @@ def finding_fix(kind: str, language: str) -> str:
     return (about.fix_en, about.fix_zh)[LANGUAGES.index(language)] if about else ""
 
 
-def _sentence(clause: str) -> str:
+def _sentence(clause: str, language: str) -> str:
     """A clause as a sentence: `raise it` -> `Raise it.`"""
     if not clause:
         return ""
-    return clause[:1].upper() + clause[1:] + ("" if clause[-1] in ".。!?" else ".")
+    stop = "。" if language == "zh" else "."
+    return clause[:1].upper() + clause[1:] + ("" if clause[-1] in ".。!?" else stop)

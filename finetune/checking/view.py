@@ -51,10 +51,10 @@ def view(report: Mapping[str, Any], language: str) -> dict[str, Any]:
         "privacy": _privacy(report, language),
         "copies": _copies(report, language),
         "lengths": _lengths(report, language),
+        "why_no_lengths": _why_no_lengths(report),
         "languages": _languages(report, language),
         "files": _files(report, language),
         "notes": [_line(line, language) for line in report["notes"] if not _file_of(line, report)],
-        "warnings": [_line(line, language) for line in other_warnings(report)],
         "about": _about(report, language),
     }  # fmt: skip
 
@@ -68,26 +68,20 @@ def _reason(reason: Reason, language: str) -> dict[str, Any]:
         "fix": reason.fix,
         "section": reason.section,
         "spoken": spoken,
-        "counted": reason.code.startswith(("finding:", "problem")),
+        "counted": _counted(reason),
     }
+
+
+def _counted(reason: Reason) -> str:
+    """What the number beside a reason counts; a line that sums up ("12 of 80 rows ...") says it by itself."""
+    if reason.code.startswith("finding:"):
+        return "rows"
+    return "times" if reason.code == "problem" and reason.places and reason.num and reason.num > 1 else ""
 
 
 def _line(line: str, language: str) -> dict[str, str | None]:
     text, spoken = told(line, language)
     return {"text": text, "spoken": None if spoken == language else _HTML_LANGUAGE[spoken]}
-
-
-# By these words a warning is known that the page and the terminal tell of by themselves.
-_TOLD = (
-    "may hold personal data", "nearly repeat", "more than one answer; all are kept", "teach little", " left out: ",
-    "as data.leakage is warn", "longer than data.max_length",
-)  # fmt: skip
-
-
-def other_warnings(report: Mapping[str, Any]) -> list[str]:
-    """The warnings that no part of the page says in its own words."""
-    known = [*_TOLD, *(f": {KINDS[kind].what_en} (" for kind in report["findings"] if kind in KINDS)]
-    return [line for line in report["warnings"] if not any(words in line for words in known)]
 
 
 def share(number: int, total: int) -> str:
@@ -157,11 +151,11 @@ def places(found: Sequence[str], num: int, language: str) -> dict[str, Any] | No
         found: the first of them, as "file:line" or "file".
         num: how many there are in all.
     """
-    by_file: dict[str, list[str]] = {}
+    by_file: dict[str, list[int]] = {}
     for place in found:
         file, colon, line = place.rpartition(":")
         if colon and line.isdigit():
-            by_file.setdefault(file, []).append(f"{int(line):,}" if len(line) > 4 else line)
+            by_file.setdefault(file, []).append(int(line))
         else:
             by_file.setdefault(place, [])
     if not by_file:
@@ -169,7 +163,8 @@ def places(found: Sequence[str], num: int, language: str) -> dict[str, Any] | No
     title = say("places", language)
     if len(found) < num:
         title = say("places_first", language, n=len(found), all=num)
-    lines = [(file, _numbers(numbers, language)) for file, numbers in by_file.items()]
+    shown = {file: [f"{n:,}" if n > 9_999 else str(n) for n in sorted(lines)] for file, lines in by_file.items()}
+    lines = [(file, _numbers(numbers, language)) for file, numbers in shown.items()]
     return {"title": title, "lines": lines, "folded": len(found) > 4}
 
 
@@ -192,6 +187,7 @@ def _problems(report: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
         what, fix = _line(group["what"], language), _line(group["fix"], language)
         made.append({
             "what": what, "fix": fix, "num": group["num"], "got": group["got"], "keys": group["keys"],
+            "counted": bool(group["places"]) and group["num"] > 1,
             "places": places(group["places"], group["num"], language),
         })  # fmt: skip
     return made
@@ -278,7 +274,7 @@ def _copies(report: Mapping[str, Any], language: str) -> dict[str, Any]:
             if found.get(key):
                 label = say(key, language)
                 if found is not report["duplicates"]:
-                    label += f" ({say('held_out_rows', language)})"
+                    label += say("aside", language, words=say("held_out_rows", language))
                 pairs = (found.get("places") or {}).get(key, [])
                 own.append({"label": label, "num": found[key], "pairs": pairs, "leak": False})
     leaks = []
@@ -332,6 +328,13 @@ def _lengths(report: Mapping[str, Any], language: str) -> dict[str, Any] | None:
         "supervised": share_of(train.get("supervised_share")),
         "places": places(train["over_places"][:MAX_PLACES], train["num_over"], language),
     }
+
+
+def _why_no_lengths(report: Mapping[str, Any]) -> str:
+    """The key of what stands in the place of lengths that were not counted."""
+    if report["lengths"]:
+        return "lengths_none_refused"
+    return "lengths_none_stopped" if report["problems"] else "lengths_none_asked"
 
 
 def _figure(value: int | None) -> str:

@@ -28,9 +28,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Check of the data", "数据检查"),
     "language": ("Language", "语言"),
     "language_name": ("English", "中文"),
+    # Marks between words.
+    "colon": (": ", "："),
+    "comma": (", ", "、"),
+    "aside": (" ({words})", "（{words}）"),
     # The verdict.
     "ready": ("Ready to train", "可以开始训练"),
-    "look": ("Ready to train, but look at these first", "可以训练，但请先看看下面几点"),
+    "look": ("Ready to train, but look at these first", "可以训练，但请先查看下列各点"),
     "not_ready": ("Not ready to train", "还不能训练"),
     "ready_why": (
         "{train} {train:row|rows} to train on, {held} held out; nothing was found that needs a look first.",
@@ -39,7 +43,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "look_why": (
         "{train} {train:row|rows} to train on, {held} held out. {n} {n:point needs|points need} a human eye; the "
         "training is not stopped by {n:it|them}.",
-        "训练用 {train} 行，留出 {held} 行。有 {n} 点需要人来看一看；这不会阻止训练。",
+        "训练用 {train} 行，留出 {held} 行。有 {n} 处需要人工查看；这不会阻止训练。",
     ),
     "not_ready_why": (
         "{n} {n:kind|kinds} of problem must be put right first. Nothing was trained.",
@@ -47,7 +51,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "stops": ("stops the training", "阻止训练"),
     "looks": ("look at it", "请查看"),
-    "do": ("What to do", "怎么办"),
+    "do": ("What to do", "处理办法"),
     "details": ("Details", "详情"),
     # Rows.
     "rows_title": ("What became of the rows", "数据行的去向"),
@@ -59,7 +63,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The check stopped before the rows were divided; this is how far it came.",
         "检查在划分数据之前就停下了；以下是已完成的部分。",
     ),
-    "read": ("rows read", "行读入"),
+    "read": ("rows read", "行已读取"),
     "train": ("To train on", "用于训练"),
     "held_out": ("Held out, to measure with", "留出，用于评测"),
     "usable": ("Usable so far", "目前可用"),
@@ -99,21 +103,21 @@ TEXTS: dict[str, tuple[str, str]] = {
     "findings_title": ("Findings in the texts", "文本中的发现"),
     "findings_none": (
         "Nothing was found: no row shows any of the {n} faults that were looked for.",
-        "没有发现：对 {n} 种毛病逐行检查，均未出现。",
+        "没有发现：已逐行检查 {n} 种问题，均未出现。",
     ),
     "findings_note": (
         "What was noticed in the rows, the most frequent first. A finding is a reason to look, not a proof.",
         "在数据行中注意到的情况，最常见的在前。发现只是值得一看的理由，并不等于有错。",
     ),
     "finding": ("Finding", "发现"),
-    "means": ("What it means", "这是什么意思"),
+    "means": ("What it means", "含义"),
     "rule": ("Rule", "规则"),
-    "rule_warn": ("say it", "提示"),
+    "rule_warn": ("warn", "提示"),
     "rule_refuse": ("refuse", "拒绝"),
     "rule_drop": ("leave the row out", "略过该行"),
     "rule_off": ("not looked for", "不检查"),
     "rule_share": ("refuse above {share}", "超过 {share} 则拒绝"),
-    "outcome_warn": ("said", "已提示"),
+    "outcome_warn": ("reported", "已提示"),
     "outcome_refuse": ("stops the training", "阻止训练"),
     "outcome_drop": ("rows left out", "已略过"),
     "places": ("Places", "位置"),
@@ -129,16 +133,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "privacy_none": (
         "Nothing was found that looks like personal data. The search goes by patterns, checksums and the words around "
         "them: it can miss things, names above all. It does not take the place of a reader.",
-        "没有发现像个人信息的内容。查找依靠格式、校验码和上下文词语：可能有遗漏，尤其是人名，不能代替人工审阅。",
+        "没有发现疑似个人信息的内容。查找依靠格式、校验码和上下文词语：可能有遗漏，尤其是人名，不能代替人工审阅。",
     ),
     "privacy_found": (
         "{n} {n:row holds|rows hold} something that looks like personal data. This page names places and kinds only, "
         "never the text itself. The search can miss things, names above all, and can take harmless text for personal.",
-        "有 {n} 行含有像个人信息的内容。本页只列出位置和种类，绝不显示原文。查找可能有遗漏（尤其是人名），"
+        "有 {n} 行含有疑似个人信息的内容。本页只列出位置和种类，绝不显示原文。查找可能有遗漏（尤其是人名），"
         "也可能把无害的文字当成个人信息。",
     ),
     "privacy_rule_warn": (
-        "Rule: say it and train on the rows as they are (data.privacy: warn).",
+        "Rule: report it and train on the rows as they are (data.privacy: warn).",
         "规则：仅提示，按原样训练（data.privacy: warn）。",
     ),
     "privacy_rule_refuse": (
@@ -166,7 +170,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "copies_note": (
         "A held-out row that was also trained on makes every later score too good. Repeated rows count double in what "
         "the model learns.",
-        "留出的行如果也参加了训练，之后的每个分数都会虚高。重复的行会让模型学到的内容加倍偏重。",
+        "留出的行如果也参加了训练，之后的每个分数都会虚高。重复的行会让模型学到的内容被重复计入。",
     ),
     "copies_none": ("No repeated row and no leakage was found.", "没有发现重复行，也没有发现泄漏。"),
     "exact": ("Rows that repeat an earlier one exactly", "与前面某行完全相同的行"),
@@ -190,6 +194,52 @@ TEXTS: dict[str, tuple[str, str]] = {
         "请从其中一个文件里删去这些行：否则之后的分数会虚高。",
     ),
     "near_reason": ("{n} {n:row nearly repeats|rows nearly repeat} an earlier one", "{n} 行与前面的行近似重复"),
+    "leak_do_share": (
+        "So many rows say the same that they cannot be kept on one side: the later scores measure memory. Keep fewer "
+        "of them, or hold out a file of other rows.",
+        "内容相同的行太多，无法放在同一边：之后的分数只反映记忆。请减少这些行，或用另一个文件作留出数据。",
+    ),
+    "leak_groups_reason": (
+        "{n} {n:group|groups} of data.group_by on both sides",
+        "data.group_by 有 {n} 组同时出现在两边",
+    ),
+    "leak_groups_do": ("Keep each group on one side.", "请把每一组放在同一边。"),
+    "leak_answers_reason": (
+        "{n} held-out {n:row has an answer that is|rows have answers that are} also trained, exactly or nearly",
+        "{n} 行留出数据的答案也出现在训练数据中（相同或近似）",
+    ),
+    "leak_answers_do": (
+        "More than half of all rows hang together by their answers, so no split keeps these on one side: the later "
+        "scores are too good. Hold out a file of rows with other answers where the scores matter.",
+        "超过一半的行因答案相同而相连，无法把它们分在同一边：之后的分数会虚高。如果分数重要，请另用答案不同的文件作留出数据。",
+    ),
+    "exact_reason": ("{n} {n:row repeats|rows repeat} an earlier one exactly", "{n} 行与前面的行完全重复"),
+    "exact_do_dropped": (
+        "They are left out, the first of each stays. Look where so many copies come from: a file may be named twice.",
+        "它们已被略过，每组保留第一行。请查看这么多重复从何而来：也许同一内容存在于两个文件。",
+    ),
+    "exact_do": (
+        "They are trained that many times; data.duplicates: drop keeps the first of each.",
+        "它们会被重复训练；data.duplicates: drop 只保留每组的第一行。",
+    ),
+    "near_do_dropped": (
+        "They are left out, the first of each stays. Look at a few of them.",
+        "它们已被略过，每组保留第一行。请抽看几处。",
+    ),
+    "unused_file_do": (
+        "Nothing is learnt from it: see whether it is named twice, holds what another file holds, or has a weight too "
+        "small.",
+        "从中学不到任何内容：请看它是否重复、与另一文件相同，或权重过小。",
+    ),
+    "warning_do": ("Look at this before you train.", "请在训练之前看一看。"),
+    "control_reason": (
+        "{n} control {n:token|tokens} of the base in the texts, taken for plain text",
+        "文本中有 {n} 个基座的控制标记，按普通文字处理",
+    ),
+    "control_do": (
+        "Fine where the rows speak of them; remove those that another template left behind.",
+        "如果数据确实在谈论它们，可以保留；若是其他模板的残留，请删去。",
+    ),
     "near_do": (
         "Look at them; data.near_duplicates: drop keeps the first of each.",
         "请查看；data.near_duplicates: drop 只保留每组的第一行。",
@@ -227,6 +277,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{n} training {n:row is|rows are} longer than data.max_length ({limit} tokens)",
         "{n} 行训练数据超过 data.max_length（{limit} 个 token）",
     ),
+    "over_reason_held_out": (
+        "{n} held-out {n:row is|rows are} longer than data.max_length ({limit} tokens)",
+        "{n} 行留出数据超过 data.max_length（{limit} 个 token）",
+    ),
     "over_do_drop": (
         "They will be left out (data.overlong: drop). Shorten them, or raise data.max_length.",
         "它们将被略过（data.overlong: drop）。请缩短，或调高 data.max_length。",
@@ -239,6 +293,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "They will lose their oldest exchanges, or be left out (data.overlong: trim_history).",
         "它们会去掉最早的几轮对话，或被略过（data.overlong: trim_history）。",
     ),
+    "lengths_none_stopped": (
+        "Not counted: the check stopped before it came to the lengths. They stand here once what stops it is put "
+        "right.",
+        "没有统计：检查在统计长度之前就停下了。解决上面的问题之后，这里会列出长度。",
+    ),
+    "lengths_none_refused": (
+        "Not counted: the base's chat template takes none of the training rows, for the reasons named above.",
+        "没有统计：由于上面所列的原因，基座的对话模板无法写出任何一行训练数据。",
+    ),
+    "lengths_none_asked": ("Not counted in this check.", "本次检查没有统计长度。"),
     "part_system": ("System prompt", "系统提示"),
     "part_prompt": ("Questions", "问题"),
     "part_answer": ("Answers", "答案"),
@@ -252,8 +316,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unit_words": ("words", "词数"),
     "shortest": ("Shortest", "最短"),
     "median": ("Median", "中位数"),
-    "p90": ("90 % within", "90 % 不超过"),
-    "p99": ("99 % within", "99 % 不超过"),
+    "p90": ("90 % within", "90 % 的行不超过"),
+    "p99": ("99 % within", "99 % 的行不超过"),
     "longest": ("Longest", "最长"),
     "histogram_about": (
         "{part}: how many of {n} rows are how long, up to {most} {unit}; the figures stand in the table below",
@@ -286,9 +350,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "size": ("Size", "大小"),
     "noticed": ("Noticed, chosen", "识别与选择"),
     # Choices.
-    "notes_title": ("What was chosen for you, and why", "替您作出的选择及理由"),
+    "notes_title": ("What was chosen for you, and why", "自动作出的选择及理由"),
     "notes_none": ("Nothing had to be chosen.", "无需作任何选择。"),
-    "more_title": ("Also worth knowing", "另请注意"),
     "as_said": ("in the program's own English words", "程序原文（英文）"),
     # About.
     "about_title": ("About this check", "关于本次检查"),
@@ -307,7 +370,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No program can tell whether an answer is true, safe or allowed to be used. This page finds what can be "
         "counted; let somebody who knows the field read a sample of the rows (finetune preview) before "
         "anyone relies on them.",
-        "没有程序能判断一个答案是否真实、安全或允许使用。本页只能找出可以计数的问题；在依赖这些数据之前，请让懂行的人抽看一部分"
+        "没有程序能判断一个答案是否真实、安全或允许使用。本页只能找出可以计数的问题；在依赖这些数据之前，请让熟悉该领域的人抽查一部分"
         "（finetune preview）。",
     ),
     "no_text": (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -185,6 +186,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore", FutureWarning)
     from finetune.cli import commands
 
+    if arguments.command in ("check", "preview"):
+        # Ended in the usual way, the program clears its private copies of rows away; a run looks to it itself.
+        signal.signal(signal.SIGTERM, _end)
     try:
         code = getattr(commands, arguments.command)(arguments) or 0
         sys.stdout.flush()
@@ -205,12 +209,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def _report(error: FinetuneError, debug: bool) -> int:
-    """All problems of an error on stderr, one a line; gives its exit code."""
+    """All problems of an error on stderr, one kind a line; gives its exit code."""
     if debug:
         import traceback
 
         traceback.print_exception(error)
-    for line in error.text().splitlines():
+    for line in "\n".join(error.lines()).splitlines():
         print(f"error: {line}", file=sys.stderr)
     return error.exit_code

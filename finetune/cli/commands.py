@@ -134,7 +134,11 @@ def check(arguments: argparse.Namespace) -> None:
         for word, path in zip(("page", "json"), paths):
             print(f"{word:<10}{path}")
     if arguments.fix:
-        for line in checking.write_fixed(loaded, result, Path(arguments.fix)):
+        with show.TerminalTalk() as talk:
+            lines = checking.write_fixed(
+                loaded, result, Path(arguments.fix), num_processes=arguments.processes, talk=talk
+            )
+        for line in lines:
             _say(line)
     result.require()
 

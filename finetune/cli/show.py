@@ -6,11 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from finetune import resources
-from finetune.errors import RunError
+from finetune.errors import RunError, first_places
 from finetune.runs import Run
 from finetune.talk import Talk
 
@@ -92,7 +91,6 @@ def check_report(report: dict[str, Any]) -> None:
     """The check in plain lines: data on stdout, the verdict last."""
     from finetune.checking.lengths import lines_of
     from finetune.checking.verdict import reasons
-    from finetune.checking.view import other_warnings
     from finetune.data.shapes import plural
 
     print(f"recipe    {report['recipe']['name']}")
@@ -105,19 +103,12 @@ def check_report(report: dict[str, Any]) -> None:
         print(f"note      {line}")
     if report["settings"]["privacy"] == "off":
         print("note      data.privacy is off: rows were not searched for personal data")
-    for line in other_warnings(report):
-        print(f"warning   {line}")
     print(f"\n{report['verdict']['sentence']}")
     for number, reason in enumerate(reasons(report, "en"), 1):
         counted = f" ({plural(reason.num, 'row')})" if reason.num and reason.code.startswith("finding:") else ""
-        print(f"{number:>3}. {reason.what}{counted}{_first_places(reason.places)}. {reason.fix}")
-
-
-def _first_places(places: Sequence[str], num_shown: int = 3) -> str:
-    """`: train.csv:3, train.csv:9, ...`; empty without any."""
-    if not places:
-        return ""
-    return f": {', '.join(places[:num_shown])}{', ...' if len(places) > num_shown else ''}"
+        places = f": {first_places(reason.places, reason.num)}" if reason.places else ""
+        line = f"{number:>3}. {reason.what}{counted}{places}"
+        print(f"{line}{'' if line.endswith('...') else '.'} {reason.fix}".rstrip())
 
 
 def print_preview(entry: dict[str, Any]) -> None:

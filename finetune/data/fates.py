@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from finetune.data.converting.conversion import unused_columns
 from finetune.data.fixing import Change
 from finetune.data.pipeline import Gathered
+from finetune.data.shapes import name_shown
 from finetune.data.store import Rows
 
 if TYPE_CHECKING:
@@ -37,6 +39,22 @@ class Fates:
     def hold_out(self, numbers: np.ndarray) -> None:
         """These rows are in the held-out split."""
         self._codes[numbers] = _HELD_OUT
+
+    def reasons(self, first: int, end: int) -> dict[str, int]:
+        """Why rows of this stretch of the store are left out -> how many."""
+        import numpy as np
+
+        counts = np.bincount(self._codes[first:end], minlength=len(self._reasons)).tolist()
+        return {reason: num for reason, num in zip(self._reasons, counts) if reason and num}
+
+    def unused_columns(self) -> dict[str, list[str]]:
+        """File -> columns of its rows that nothing is read from, as names may be shown; files without any left out."""
+        found: dict[str, list[str]] = {}
+        for file in self._gathered.files:
+            names = unused_columns(file.plan, file.seen) if file.plan else []
+            if names:
+                found[file.source.name] = [name_shown(name) for name in names]
+        return found
 
     def changes(self) -> Iterator[Change]:
         """Every row of the files in their order: as it would be used (redacted, without data.system_prompt), or why

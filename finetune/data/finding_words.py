@@ -116,7 +116,7 @@ KINDS: dict[str, Kind] = {
         "模型会用用户可能看不懂的语言回答。",
         "Add the language to share.languages, or take the rows out.",
         "请在 share.languages 中补上该语言，或删除这些行。",
-        rule=0.5,
+        rule=0.2,
     ),
     "prompt_in_answer": Kind(
         "Prompt inside the answer",

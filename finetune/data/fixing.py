@@ -67,6 +67,7 @@ class FixSummary:
         num_dropped: rows left out.
         mended: kind -> rows.
         dropped: reason -> rows.
+        num_lost: rows written with a text that is garbled beyond what can be undone, and was left as it is.
     """
 
     files: tuple[str, ...]
@@ -76,6 +77,7 @@ class FixSummary:
     num_dropped: int
     mended: dict[str, int]
     dropped: dict[str, int]
+    num_lost: int = 0
 
 
 def rules_for_fixing(rules: Mapping[str, str | float]) -> dict[str, str | float]:
@@ -109,6 +111,8 @@ def _clean_message(message: Message, mended: set[str]) -> Message:
 def clean_text(text: str, *, keep_blanks: bool = False) -> tuple[str, set[str]]:
     """A text mended, and the kinds mended. `keep_blanks` leaves blanks alone, as in what a tool answered."""
     made, mended = text, set[str]()
+    if is_lost(text):
+        return text, mended
     for _ in range(_MAX_ROUNDS):  # one mending can bring another to light
         before = made
         for kind, step in _STEPS:
@@ -137,7 +141,16 @@ def _line_ends(text: str) -> str:
 def _mojibake(text: str) -> str:
     """All of it put right, or nothing: half a text in order hides that the other half is not."""
     made = characters.without_mojibake(text)
-    return text if made != text and characters.has_mojibake(made) else made
+    if made == text:
+        return text
+    return text if characters.has_mojibake(made) or characters.has_half_letters(made, among_garbled=True) else made
+
+
+def is_lost(text: str) -> bool:
+    """Whether its letters are garbled beyond what can be undone; such a text is left alone as a whole, because each
+    of its signs may be a part of a letter.
+    """
+    return characters.has_mojibake(text) and _mojibake(text) == text
 
 
 def _control(text: str) -> str:
@@ -276,6 +289,7 @@ def write_fixed(
     *,
     sources: Sequence[Path] = (),
     group_by: str | None = None,
+    number_groups: bool = False,
     system_prompt: str | None = None,
     held_out_apart: bool = False,
     facts: Mapping[str, Any] | None = None,
@@ -288,6 +302,8 @@ def write_fixed(
         sources: the data files of the recipe; the target is never one of them, and the new files are readable by
             nobody who could not read these.
         group_by: the column of `data.group_by`: groups are written under this name.
+        number_groups: write "group 1" and so on, by first appearance, instead of their values, which may say who a row
+            is about; equal values get equal numbers in all files.
         system_prompt: the recipe's `data.system_prompt`: a system turn that says just this is left out, as the recipe
             puts it there again.
         held_out_apart: held-out rows go to a file of their own (`held_out_path`), for recipes that name such a file.
@@ -300,7 +316,7 @@ def write_fixed(
     check_target(target, sources, held_out_apart=held_out_apart)
     paths = [target, *([held_out_path(target)] if held_out_apart else [])]
     with _Staged([*paths, changes_path(target)], _mode_of(sources)) as staged:
-        writer = _Writer(staged.files, group_by, system_prompt)
+        writer = _Writer(staged.files, group_by, system_prompt, number_groups=number_groups)
         summary = writer.write(changes, [path.name for path in paths], changes_path(target).name, facts or {})
         staged.publish()
     return summary
@@ -321,13 +337,16 @@ def _mode_of(sources: Sequence[Path]) -> int:
 class _Writer:
     """Rows to their files, changes to theirs, one row at a time."""
 
-    def __init__(self, files: Sequence[IO[str]], group_by: str | None, system_prompt: str | None):
+    def __init__(
+        self, files: Sequence[IO[str]], group_by: str | None, system_prompt: str | None, *, number_groups: bool
+    ):
         self._row_files, self._changes_file = files[:-1], files[-1]
         self._group_by, self._system_prompt = group_by, system_prompt
         self._num_lines = [0] * len(self._row_files)
         self._mended: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
-        self._num_mended = self._num_listed = 0
+        self._num_mended = self._num_lost = self._num_listed = 0
+        self._groups: dict[str, str] | None = {} if number_groups else None
 
     def write(
         self, changes: Iterable[Change], names: Sequence[str], changes_name: str, facts: Mapping[str, Any]
@@ -339,12 +358,13 @@ class _Writer:
             self._one(change, names)
         summary = FixSummary(
             tuple(names), changes_name, sum(self._num_lines), self._num_mended, sum(self._dropped.values()),
-            dict(sorted(self._mended.items())), dict(sorted(self._dropped.items())),
+            dict(sorted(self._mended.items())), dict(sorted(self._dropped.items())), self._num_lost,
         )  # fmt: skip
         totals = {
             "num_rows": summary.num_rows,
             "num_mended": summary.num_mended,
             "num_dropped": summary.num_dropped,
+            "num_not_mended": summary.num_lost,
             "mended": summary.mended,
             "dropped": summary.dropped,
         }
@@ -358,14 +378,20 @@ class _Writer:
             self._list({"where": change.where, "dropped": reason})
             return
         conversation, kinds = clean(_without_prompt(change.conversation, self._system_prompt))
+        if self._groups is not None and conversation.group is not None:
+            group = self._groups.setdefault(conversation.group, f"group {len(self._groups) + 1}")
+            conversation = replace(conversation, group=group)
         number = 1 if change.split == "held_out" and len(self._row_files) > 1 else 0
         self._num_lines[number] += 1
         self._row_files[number].write(json.dumps(row_of(conversation, self._group_by), ensure_ascii=False) + "\n")
-        if kinds:
-            self._num_mended += 1
-            self._mended.update(kinds)
+        lost = any(is_lost(message.content) for message in (*conversation.messages, *conversation.rejected))
+        self._num_mended += bool(kinds)
+        self._num_lost += lost
+        self._mended.update(kinds)
+        if kinds or lost:
             place = f"{names[number]}:{self._num_lines[number]}"
-            self._list({"where": change.where, "now": place, "mended": kinds})
+            told = {"mended": kinds} if kinds else {}
+            self._list({"where": change.where, "now": place, **told, **({"not_mended": ["mojibake"]} if lost else {})})
 
     def _list(self, entry: dict[str, Any]) -> None:
         self._changes_file.write((",\n" if self._num_listed else "\n") + json.dumps(entry, ensure_ascii=False))

@@ -68,7 +68,7 @@ def recognise(text: str) -> str:
     num_letters = sum(map(len, words))
     if num_letters < MIN_LETTERS or num_letters < 0.6 * len(text.replace(" ", "")):
         return ""
-    share = sum(word in _ENGLISH for word in words) / len(words)
+    share = sum(map(_ENGLISH.__contains__, words)) / len(words)
     if share >= 0.2 and not _ONLY_ENGLISH.isdisjoint(words):
         return "" if _CODE.search(text) else "en"
     if len(words) < 8:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from finetune.data.likeness.duplicates import Marks
     from finetune.recipe import LoadedRecipe
 
+MANY_COPIES = 0.2  # more exact copies than this share of the rows come from somewhere: a file named twice, a bad export
 MANY_ROWS = 50_000  # comparing more of them takes long enough to be said
 
 
@@ -44,7 +45,12 @@ class Side:
 
 
 def load(
-    loaded: LoadedRecipe, *, num_processes: int | None = None, talk: Talk | None = None, lenient: bool = False
+    loaded: LoadedRecipe,
+    *,
+    num_processes: int | None = None,
+    talk: Talk | None = None,
+    lenient: bool = False,
+    keep_disliked: bool = False,
 ) -> Splits:
     """Read, recognise and check all rows that a recipe names, drop duplicates, and split.
 
@@ -56,6 +62,7 @@ def load(
         talk: told how far the reading is.
         lenient: what the rules for rows refuse is not raised but handed back as `Splits.refused`, with the bad rows
             left out; for a check that goes on to mend. What cannot be read at all is refused all the same.
+        keep_disliked: rated rows that were disliked stay whatever the method is; to be written on, not to be trained.
 
     Raises:
         DataError: with every problem found, each with file, line and remedy; never with the text of a row. Its
@@ -69,7 +76,7 @@ def load(
     columns = {str(word): column for word, column in data.columns.items()}
     choices = Choices(data.format, columns, data.group_by, dict(data.roles), data.turns == "mend")
     off = findings.off_kinds(findings.rules_of({str(kind): rule for kind, rule in data.checks.items()}))
-    liked_only = loaded.recipe.train.method == "sft"
+    liked_only = loaded.recipe.train.method == "sft" and not keep_disliked
     settings = Settings(tuple(loaded.recipe.share.languages), off, data.privacy, data.system_prompt, liked_only)
     gathered = pipeline.read(named, choices, data.encoding, settings, num_processes, talk)
     report = _report_of(loaded, gathered)
@@ -200,7 +207,7 @@ class _Loading:
         near = likeness.find_near(side.marks, rows) if looked else None
         found.update(duplicates.report_of(side.marks, near if near_rule != "keep" else None, rows))
         keep = np.ones(len(rows), bool)
-        self._tell_exact(found["exact"], which)
+        self._tell_exact(found["exact"], len(rows), which)
         if rule == "drop":
             keep = duplicates.without_duplicates(side.marks)
             self.fates.leave_out(side.numbers[~keep], "duplicate")
@@ -221,7 +228,7 @@ class _Loading:
     def _warn(self, which: str, text: str) -> None:
         self.report.warnings.append(f"{which} rows: {text}" if which else text)
 
-    def _tell_exact(self, num: int, which: str) -> None:
+    def _tell_exact(self, num: int, num_rows: int, which: str) -> None:
         rule, report = self.data.duplicates, self.report
         if rule == "drop":
             report.dropped["duplicate"] = report.dropped.get("duplicate", 0) + num
@@ -231,8 +238,9 @@ class _Loading:
         if num:
             rows = plural(num, f"{which} row".strip())
             report.notes.append(f"{rows} that repeat an earlier row exactly: {what}")
-            if rule == "warn":
-                self._warn(which, f"{plural(num, 'row')} repeat an earlier row exactly; {what}")
+            if rule == "warn" or num > MANY_COPIES * num_rows:
+                verb = "repeats" if num == 1 else "repeat"
+                self._warn(which, f"{num:,} of {plural(num_rows, 'row')} {verb} an earlier row exactly; {what}")
 
     def _tell_near(self, found: dict[str, Any], which: str) -> None:
         num, rule = found["near"], self.data.near_duplicates
@@ -273,13 +281,13 @@ class _Loading:
         return held_out.taken(keep)
 
     def _by_share(self, side: Side, near: Any) -> tuple[Side, Side]:
-        from finetune.data.splitting import split_by_share
+        from finetune.data.splitting import can_be_split, split_by_share
 
-        data, rows = self.data, self._rows(side)
-        assert not isinstance(data.held_out, str)
+        data, rows, share = self.data, self._rows(side), self.data.held_out
+        assert not isinstance(share, str)
         groups = rows.groups if data.group_by else None
         seed = self.loaded.recipe.train.seed
-        split = split_by_share(side.marks, rows, data.held_out, seed, groups=groups, near=near)
+        split = split_by_share(side.marks, rows, share, seed, groups=groups, near=near)
         if split is None:
             unit = "group of data.group_by" if data.group_by else "different row"
             what = f"a share cannot be held out: there is only one {unit}"
@@ -288,13 +296,18 @@ class _Loading:
             # where rows are refused, there will be more of them once they are mended
             raise DataError(self.refused or [problem], self.report)
         self.report.notes += split.notes
-        self.report.warnings += split.warnings
+
+        def alone() -> bool:
+            return can_be_split(side.marks, groups, near, share)
+
+        self.refused += outcomes.of_straddling(self.loaded, split.leaks, alone, self.report)
         return side.taken(split.train), side.taken(split.held_out)
 
     def _finish(self, train: Side, held_out: Side) -> Splits:
         report, store = self.report, self.gathered.store
         self.fates.hold_out(held_out.numbers)
         trained = self._weighted(train)
+        self._tell_unused(trained, held_out.numbers)
         prompt = self.data.system_prompt
         splits = Rows(store, trained, prompt), Rows(store, held_out.numbers, prompt)
         has_own = store.has_system()
@@ -311,6 +324,19 @@ class _Loading:
         report.num_train, report.num_held_out = len(trained), len(held_out.numbers)
         report.fingerprint = _fingerprint(zip(("train", "held_out"), splits))
         return Splits(*splits, report, tuple(self.refused), self.fates)
+
+    def _tell_unused(self, trained: np.ndarray, held_out: np.ndarray) -> None:
+        """Warn of files of which no row is used: named twice, perhaps, or holding what another one holds."""
+        import numpy as np
+
+        used = np.zeros(self.gathered.store.num_rows, bool)
+        used[trained] = used[held_out] = True
+        for file in self.gathered.files:
+            if file.num_rows and not used[file.first : file.end].any():
+                reasons = self.fates.reasons(file.first, file.end)
+                what = f"{file.source.name}: none of its {plural(file.num_rows, 'row')} is used"
+                left_out = ", ".join(f"{num:,} as {reason}" for reason, num in reasons.items())
+                self.report.warnings.append(f"{what}: {left_out}" if left_out else what)
 
     def _weighted(self, train: Side) -> np.ndarray:
         """Row numbers of the training split: those of a source with weight 2 stand twice, with 0.5 half of them do.

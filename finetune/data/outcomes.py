@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from finetune.data.likeness.duplicates import Marks
+    from finetune.data.likeness.leakage import Leaks
     from finetune.recipe import LoadedRecipe
 
 PLACES_SHOWN = 5
@@ -134,6 +136,47 @@ def of_privacy(loaded: LoadedRecipe, gathered: Gathered, report: DataReport) -> 
 def _first_places(kinds: dict[str, Any]) -> list[str]:
     """The first rows of any kind, each once."""
     return list(dict.fromkeys(place for counts in kinds.values() for place in counts["places"]))
+
+
+def of_straddling(
+    loaded: LoadedRecipe, leaks: Leaks, can_drop_near: Callable[[], bool], report: DataReport
+) -> list[Problem]:
+    """What a held-out share could not keep on one side: rows and questions as data.leakage says, answers are told of.
+
+    Answers are not refused: data in which nearly all are equal (who the assistant is) are wanted, and no split of them
+    keeps equal answers together.
+
+    Args:
+        leaks: of the split.
+        can_drop_near: whether data.near_duplicates: drop would help; asked for only where that is to be said.
+    """
+    from finetune.data.likeness.leakage import SHORT
+
+    rule = loaded.recipe.data.leakage
+    if rule == "off":
+        report.leakage = {"rule": rule, "num_rows": 0, "num_groups": 0, "kinds": {}, "by": "share"}
+        return []
+    report.leakage = {**leaks.as_dict(rule), "by": "share"}
+    counts = {kind: len(rows) for kind, rows in leaks.kinds.items() if len(rows)}
+    num_answers = sum(num for kind, num in counts.items() if kind.endswith("_answer"))
+    num = leaks.num_rows - num_answers
+    of = f"of {plural(leaks.num_held_out, 'held-out row')}"
+    if num_answers:
+        report.warnings.append(
+            f"{num_answers:,} {of}: their answers are also trained, exactly or nearly. More than half of all rows hang "
+            "together by them, so they could not be kept on one side: scores on these rows are too good"
+        )
+    if not num:
+        return []
+    shown = ", ".join(f"{SHORT[kind]} {num:,}" for kind, num in counts.items() if not kind.endswith("_answer"))
+    what = f"{num:,} {of} {'is' if num == 1 else 'are'} also trained on ({shown})"
+    if rule == "warn":
+        report.warnings.append(f"{what}: scores on them are too good; kept, as data.leakage is warn")
+        return []
+    fix = "set data.near_duplicates: drop" if can_drop_near() else "keep fewer rows that say the same"
+    fix += ", name a file of other rows in data.held_out, or set data.leakage: warn"
+    what += ": so many rows say the same that they cannot be kept on one side"
+    return [Problem(loaded.where("data.held_out"), "data.held_out", what, fix=fix)]
 
 
 def of_nothing_left(loaded: LoadedRecipe, report: DataReport) -> Problem:

@@ -109,11 +109,13 @@ class DataReport:
         dropped: reason -> number of rows left out ("duplicate").
         notes: every choice made for the user, one plain line each.
         warnings: what the user should look at before training.
-        bad_rows: rows that cannot be used: {"num", "allowed", "reasons": [{"what", "num", "places"}]}.
+        bad_rows: rows that cannot be used: {"num", "allowed", "num_untold", "reasons": [{"what", "num", "places"}]};
+            num_untold: their problems beyond the first 1,000, which are not kept one by one.
         findings: kind -> {"num_rows", "rule", "outcome", "places"}, of finetune.data.findings.
         privacy: {"rule", "num_rows", "kinds": {kind: {"num", "num_rows", "places"}}}.
         duplicates: counts of rows that repeat another one, exactly or nearly.
-        leakage: {"rule", "num_rows", "kinds": {kind: {"num", "places": [[held out, trained], ...]}}}.
+        leakage: {"rule", "num_rows", "kinds": {kind: {"num", "places": [[held out, trained], ...]}}}; and "by":
+            "share" where the held-out rows are a share, of which equal answers are told of but never refused.
         languages: language code -> number of rows, as recognised.
         license: what the recipe says about the licence of the rows.
         fingerprint: sha256 over the ordered conversations of both splits.
@@ -134,6 +136,11 @@ class DataReport:
     languages: dict[str, int] = field(default_factory=dict)
     license: str | None = None
     fingerprint: str = ""
+
+    @property
+    def num_untold(self) -> int:
+        """Problems of refused bad rows beyond those that are kept one by one."""
+        return 0 if "bad row" in self.dropped else self.bad_rows.get("num_untold", 0)
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain JSON types."""

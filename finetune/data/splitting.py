@@ -1,4 +1,7 @@
-"""The split into training and held-out rows, where a share is held out: nothing on one side is known from the other."""
+"""The split into training and held-out rows, where a share is held out: what is alike stays on one side.
+
+Where it cannot (all rows are alike), what straddles is found and handed over, so that nobody measures memory unawares.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.data.likeness.comparing import Groups, Near, find_near, first_of
-from finetune.data.likeness.duplicates import Marks, numbered
+from finetune.data.likeness.comparing import Groups, Near, find_near, first_of, without_near
+from finetune.data.likeness.duplicates import MAX_PLACES, Marks, numbered
+from finetune.data.likeness.leakage import FIRST, KINDS, Leaks
 from finetune.data.shapes import Conversation, plural
 
 FEW_ROWS = 20
@@ -17,12 +21,15 @@ FEW_ROWS = 20
 
 @dataclass(frozen=True)
 class ShareSplit:
-    """Row numbers of both sides, (rows,) int64, each ascending; and what was chosen, and what to look at."""
+    """Row numbers of both sides, (rows,) int64, each ascending; what was chosen; and what is on both sides.
+
+    `leaks` numbers the held-out and the training rows within their sides.
+    """
 
     train: np.ndarray
     held_out: np.ndarray
     notes: list[str]
-    warnings: list[str]
+    leaks: Leaks
 
 
 def unit_names(labels: np.ndarray, marks: Marks, groups: Sequence[str | None] | None) -> list[str]:
@@ -89,22 +96,22 @@ def held_out_units(sizes: dict[str, int], share: float, seed: int) -> set[str]:
     return taken or {min(order, key=lambda unit: sizes[unit])}
 
 
-def _units(
-    marks: Marks, groups: Sequence[str | None] | None, near: Near
-) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
-    """(unit of each row, the kinds of likeness that could not be kept on one side, with their labels).
+def _units(marks: Marks, groups: Sequence[str | None] | None, near: Near, share: float) -> np.ndarray:
+    """The unit of each row, with as many kinds of likeness as leave something to hold out.
 
-    Likeness is a chain: where one answer is given to half of the questions, all of them would be one unit and
-    nothing could be held out. Then units are made without the answers, and if need be without the questions.
+    Likeness is a chain: where one answer is given to half of the questions, all of them would be one unit and little
+    could be held out. Then units are made without the answers. Questions and rows that straddle are refused, so they
+    are kept together as long as what is left beside the largest unit is half of the share (rows: anything at all).
     """
-    kinds = [("row", near.row), ("question", near.question), ("answer", near.answer)]
-    least = unit_labels(marks, groups, [near.row])
-    bound = max(len(marks) / 2, np.bincount(least).max())
-    for num_kept in (3, 2, 1):
-        labels = unit_labels(marks, groups, [found for _, found in kinds[:num_kept]])
+    num_rows = len(marks)
+    rows = unit_labels(marks, groups, [near.row])
+    bounds = (max(num_rows / 2, np.bincount(rows).max()), num_rows * (1 - share / 2), num_rows)
+    kinds = [near.row, near.question, near.answer]
+    for bound, num_kept in zip(bounds, (3, 2, 1)):
+        labels = unit_labels(marks, groups, kinds[:num_kept]) if num_kept > 1 else rows
         if np.bincount(labels).max() <= bound and (labels != labels[0]).any():
-            return labels, kinds[num_kept:]
-    return unit_labels(marks, groups, []), kinds
+            return labels
+    return unit_labels(marks, groups, [])
 
 
 def split_by_share(
@@ -118,7 +125,8 @@ def split_by_share(
 ) -> ShareSplit | None:
     """Hold out a share of the rows; None where there is only one unit.
 
-    Groups, equal rows, near rows, equal and near questions and (long) answers stay on one side.
+    Groups and equal rows stay on one side; so do near rows, equal and near questions and (long) answers wherever that
+    leaves something to hold out. What straddles all the same is in `ShareSplit.leaks`.
 
     Args:
         marks: of the rows, in their order; `rows` is read only where `near` is not given.
@@ -128,7 +136,7 @@ def split_by_share(
     if not len(marks):
         return None
     near = near or find_near(marks, rows)
-    labels, left = _units(marks, groups, near)
+    labels = _units(marks, groups, near, share)
     if (labels == labels[0]).all():
         return None
     names = unit_names(labels, marks, groups)
@@ -142,24 +150,60 @@ def split_by_share(
     if groups is not None and any(group is not None for group in groups):
         num_groups = len({group for group, out in zip(groups, held) if out})
         note += f": whole groups only, {num_groups:,} of {len(set(groups)):,}"
-    notes, warnings = [note], [_left_apart(kind, found, held) for kind, found in left]
+    notes = [note]
     num_joined = len(np.unique(unit_labels(marks, groups, []))) - len(sizes)
     if num_joined:
         notes.append(f"rows with equal or near questions or answers stay on one side: {len(sizes):,} units")
-    return ShareSplit(np.flatnonzero(~held), np.flatnonzero(held), notes, [line for line in warnings if line])
+    return ShareSplit(np.flatnonzero(~held), np.flatnonzero(held), notes, straddling(marks, rows, near, held))
 
 
-def _left_apart(kind: str, labels: np.ndarray, held: np.ndarray) -> str:
-    """What is said where a kind of likeness could not be kept on one side; empty where nothing straddles."""
-    labels = first_of(labels)
-    trained = np.zeros(len(labels), dtype=bool)
-    trained[labels[~held]] = True
-    num = int((trained[labels] & held).sum())
-    if not num:
-        return ""
-    what = {"row": "rows are", "question": "questions are", "answer": "answers are"}[kind]
-    return (
-        f"{num:,} of {plural(int(held.sum()), 'held-out row')}: their {what} also trained, exactly or nearly. "
-        "More than half of all rows hang together by them, so they could not be kept on one side: "
-        "scores on these rows are too good"
-    )
+def can_be_split(marks: Marks, groups: Sequence[str | None] | None, near: Near, share: float) -> bool:
+    """Whether a share could be held out without a row or question on both sides, if near rows were dropped."""
+    keep = without_near(near)
+    groups = [group for group, stays in zip(groups, keep) if stays] if groups is not None else None
+    less = near.take(keep)
+    labels = unit_labels(marks.take(keep), groups, [less.row, less.question])
+    return len(labels) - np.bincount(labels).max() >= max(1, len(labels) * share / 2)
+
+
+def straddling(marks: Marks, rows: Sequence[Conversation], near: Near, held: np.ndarray) -> Leaks:
+    """What stands on both sides of a split, each held-out row under the gravest kind that fits.
+
+    Near is counted by the groups of `near`: a row that is near a held-out row that is near a trained one counts.
+
+    Args:
+        held: (rows,) bool, whether a row is held out.
+    """
+    sides = np.cumsum(~held) - 1, np.cumsum(held) - 1
+    found: dict[str, np.ndarray] = {}
+    for kind, labels in (("row", near.row), ("question", near.question), ("answer", near.answer)):
+        labels = first_of(labels)
+        # a short answer stands alone in `near`, equal or not
+        found[f"near_{kind}"] = _trained(labels, held)
+        keys = numbered(getattr(marks, "pair" if kind == "row" else kind))
+        same = _trained(keys, held)
+        found[f"same_{kind}"] = np.where(found[f"near_{kind}"] >= 0, same, -1)
+    kinds: dict[str, np.ndarray] = {}
+    places: dict[str, list[list[str]]] = {}
+    taken = ~held
+    for kind in KINDS:
+        numbers = np.flatnonzero((found[kind] >= 0) & ~taken)
+        taken[numbers] = True
+        partners = found[kind][numbers]
+        kinds[kind] = np.stack([sides[1][numbers], sides[0][partners]], axis=1)
+        pairs = zip(numbers[:MAX_PLACES].tolist(), partners[:MAX_PLACES].tolist())
+        places[kind] = [[rows[one].where, rows[other].where] for one, other in pairs]
+    first = [(kind, one, other) for kind, pairs in places.items() for one, other in pairs[:FIRST]]
+    return Leaks(kinds, places, first[:FIRST], 0, int(held.sum()))
+
+
+def _trained(labels: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """(rows,) int64: the first training row with the label of each row, -1 where there is none.
+
+    Args:
+        labels: (rows,) int64, for each row the number of the first one of its group.
+    """
+    first = np.full(len(labels), len(labels), dtype=np.int64)
+    trained = np.flatnonzero(~held)
+    np.minimum.at(first, labels[trained], trained)
+    return np.where(first[labels] < len(labels), first[labels], -1)

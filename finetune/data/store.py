@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES = 64 * 1024**2  # more than this goes to disk
 PREFIX = "finetune-rows-"
+IN_USE = "in_use"  # the file of such a folder that its program holds locked
+_LOCKS: dict[Path, Any] = {}
 _SPARE_BYTES = 32 * 1024**2  # what is left free on the disk beside the rows
 
 
@@ -301,8 +303,18 @@ def free_space_for(num_bytes: int) -> None:
 
 def private_folder() -> Path:
     """A new folder that nobody else may read; those of programs that are gone are removed first."""
+    from filelock import FileLock
+
     sweep()
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))  # mkdtemp: mode 700
+    new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))  # mkdtemp: mode 700
+    lock = FileLock(new / IN_USE)
+    lock.acquire()
+    # Only now under the name that `sweep` looks for: it must never find a folder that is not locked yet.
+    folder = new.with_name(new.name[1:]) if os.name != "nt" else new
+    if folder != new:
+        new.rename(folder)
+    _LOCKS[folder] = lock
+    return folder
 
 
 def remove(folder: Path, pid: int) -> None:
@@ -310,28 +322,27 @@ def remove(folder: Path, pid: int) -> None:
     # the end of a forked child is not the end of the program that made the folder
     if pid == os.getpid():
         shutil.rmtree(folder, ignore_errors=True)
+        lock = _LOCKS.pop(folder, None)
+        if lock is not None:
+            lock.release(force=True)
 
 
 def sweep() -> None:
-    """Remove the row folders of programs that ended without doing so themselves."""
+    """Remove the row folders of programs that ended without doing so themselves: those that nobody holds locked.
+
+    A lock goes with its program, also with one that was killed, and holds between containers that share the folder.
+    """
+    from filelock import FileLock, Timeout
+
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        pid = folder.name[len(PREFIX) :].partition("-")[0]
         try:
             mine = not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
-        except OSError:
+            if not mine or folder.is_symlink() or folder in _LOCKS:
+                continue
+            with FileLock(folder / IN_USE, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, Timeout):
             continue
-        if mine and pid.isdigit() and not folder.is_symlink() and not _is_alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        pass
-    return True
 
 
 class Rows(Sequence[Conversation]):

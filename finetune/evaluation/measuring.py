@@ -25,7 +25,8 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
     """Compare a run's adapter with its base; writes evaluation.json, samples.jsonl and report.html.
 
     Losses are nats per trained token (the answers and their end tokens), token-weighted over the held-out rows.
-    evaluation.json holds numbers and hashes only; samples.jsonl and report.html hold text of the user's own rows.
+    evaluation.json holds numbers and hashes only; samples.jsonl holds text of the user's own rows, report.html only
+    with evaluate.show_rows.
 
     Args:
         run: a run folder with an adapter. The caller holds its lock.

@@ -48,6 +48,7 @@ class Chunk:
         tokens: of the rows in `kept`, trimmed as the rules say; None where they are not wanted.
         kept: rows that fit.
         overlong: rows that do not fit -> their tokens.
+        has_history: whether any of `overlong` could be made shorter by its oldest exchanges.
         trimmed: rows that lost their oldest exchanges.
         problems: rows that the template refuses -> why.
         parts: (rendered rows, 4) int32, see render.rows.Tokens: every row that the template takes, as it is written,
@@ -58,6 +59,7 @@ class Chunk:
     tokens: Tokens | None = None
     kept: list[int] = field(default_factory=list)
     overlong: dict[int, int] = field(default_factory=dict)
+    has_history: bool = False
     trimmed: list[int] = field(default_factory=list)
     problems: dict[int, str] = field(default_factory=dict)
     parts: Any = None
@@ -93,6 +95,8 @@ def render_chunk(fast: FastRenderer, conversations: Sequence[Conversation], rule
     trimmed = _trimmed(fast, rows, list(too_long), rules.max_length) if rules.overlong == "trim_history" else {}
     chunk.trimmed = list(trimmed)
     chunk.overlong = {place: int(tokens.sizes[n]) for place, n in too_long.items() if place not in trimmed}
+    if rules.overlong != "trim_history":
+        chunk.has_history = any(next(shortened(rows[place][0]), None) is not None for place in chunk.overlong)
     chunk.kept = [place for place in places if place not in chunk.overlong]
     if rules.keep:
         fitting = [number for number, place in enumerate(places) if place not in too_long]
@@ -195,8 +199,9 @@ def _num_processes(num_rows: int, wanted: int | None) -> int:
 
 
 def refusal(where: str, why: str) -> Problem:
-    """A row that the template refuses."""
-    return Problem(where, "", why)
+    """A row that the template refuses; `why` is a line of an error, which may end in what to do about it."""
+    what, _, fix = why.partition(". Fix: ")
+    return Problem(where, "", what, fix=fix)
 
 
 def too_long(where: str, num_tokens: int, max_length: int) -> Problem:

@@ -63,6 +63,7 @@ class RenderedSplit:
         conversations: the conversation behind each of `rows`.
         overlong: places of rows left out because they are longer than the limit.
         overlong_tokens: how long each of `overlong` is.
+        has_history: whether data.overlong: trim_history could make any of them shorter.
         num_trimmed: rows that lost their oldest exchanges.
         num_control_texts: control tokens found in texts; they were encoded as plain text.
     """
@@ -71,6 +72,7 @@ class RenderedSplit:
     conversations: Sequence[Conversation] = field(default_factory=list)
     overlong: list[str] = field(default_factory=list)
     overlong_tokens: list[int] = field(default_factory=list)
+    has_history: bool = False
     num_trimmed: int = 0
     num_control_texts: int = 0
 
@@ -198,6 +200,7 @@ def render_split(
         builder.add(chunk.tokens)  # type: ignore[arg-type]  (kept, as the rules say)
         kept.append(np.array(chunk.kept, np.int64) + start)
         split.num_trimmed += len(chunk.trimmed)
+        split.has_history |= chunk.has_history
         split.num_control_texts += chunk.num_control_texts
         for place in sorted([*chunk.problems, *chunk.overlong]):
             where = conversations[start + place].where
@@ -230,7 +233,8 @@ def check_rendered(train: RenderedSplit, held_out: RenderedSplit, base: OpenedBa
     """
     notes = []
     total = len(train.rows) + len(train.overlong)
-    if problem := overlong_problem(total, train.overlong, train.sizes.tolist() + train.overlong_tokens, base):
+    sizes = train.sizes.tolist() + train.overlong_tokens
+    if problem := overlong_problem(total, train.overlong, sizes, base, has_history=train.has_history):
         raise DataError(problem)
     if not held_out.rows:
         what = "no held-out row is left to measure on"
@@ -246,7 +250,9 @@ def check_rendered(train: RenderedSplit, held_out: RenderedSplit, base: OpenedBa
     return notes
 
 
-def overlong_problem(total: int, overlong: Sequence[str], sizes: Sequence[int], base: OpenedBase) -> Problem | None:
+def overlong_problem(
+    total: int, overlong: Sequence[str], sizes: Sequence[int], base: OpenedBase, *, has_history: bool = False
+) -> Problem | None:
     """Why a run does not go on with so many training rows too long; None when it does.
 
     Args:
@@ -254,13 +260,15 @@ def overlong_problem(total: int, overlong: Sequence[str], sizes: Sequence[int], 
         overlong: places of those that would be left out.
         sizes: tokens of all of them.
         base: with the limit.
+        has_history: whether data.overlong: trim_history could make any of them shorter.
     """
-    fix = f"raise data.max_length (now {base.max_length}), shorten the rows, or set data.overlong: trim_history"
-    if total == len(overlong):
-        return Problem("", "data.max_length", f"all {total} training rows are longer than allowed", fix=fix)
-    if len(overlong) > _MAX_OVERLONG_SHARE * total:
-        what = f"{len(overlong)} of {total} training rows are longer than allowed, the first is {overlong[0]}"
-        return Problem("", "data.max_length", what, fix=fix)
+    enough = keeps(sizes, _MAX_UNCHOSEN_SHARE)
+    if enough is not None and len(overlong) > _MAX_OVERLONG_SHARE * total:
+        number = f"all {total}" if total == len(overlong) else f"{len(overlong)} of {total}"
+        what = f"{number} training rows are longer than allowed: {_first_places(overlong)}; "
+        what += f"{enough} tokens would keep 99 % of the rows"
+        ways = ["set data.overlong: trim_history (oldest exchanges are left off)"] if has_history else []
+        return Problem("", "data.max_length", what, f"{base.max_length}", ", or ".join([_longer(enough, base), *ways]))
     if not base.overlong_chosen and too_many_unchosen(len(overlong), total):
         return _unchosen(overlong, sizes, base)
     return None
@@ -283,9 +291,13 @@ def _unchosen(overlong: Sequence[str], sizes: Sequence[int], base: OpenedBase) -
         f"{len(overlong)} of {len(sizes)} training rows are longer than allowed: {_first_places(overlong)}; "
         f"{enough} tokens would keep 99 % of the rows"
     )
-    context = models.context_tokens(base.config)
-    longer = f"set data.max_length: {enough}"
-    if context is not None and enough > context:
-        longer = f"shorten the rows (this base can look at {context} tokens only)"
-    fix = f"{longer}, or say that they may be left out with data.overlong: drop"
+    fix = f"{_longer(enough, base)}, or say that they may be left out with data.overlong: drop"
     return Problem("", "data.max_length", what, f"{base.max_length}", fix)
+
+
+def _longer(enough_tokens: int, base: OpenedBase) -> str:
+    """What makes the rows fit: a higher limit, as far as the base can look."""
+    context = models.context_tokens(base.config)
+    if context is not None and enough_tokens > context:
+        return f"shorten the rows (this base can look at {context} tokens only)"
+    return f"set data.max_length: {enough_tokens}"

@@ -148,7 +148,7 @@ TrainFiles = Annotated[
 HeldOut = Annotated[float | str, PlainValidator(_held_out), WithJsonSchema({"anyOf": [_SHARE_SCHEMA, _TEXT_SCHEMA]})]
 Rows = Annotated[int | float, PlainValidator(_bad_rows), WithJsonSchema(_ROWS_SCHEMA)]
 Rule = Annotated[str | float, PlainValidator(_rule), WithJsonSchema({"anyOf": [{"enum": list(_RULES)}, _SHARE_SCHEMA]})]
-ColumnWord = Literal["prompt", "completion", "system", "chosen", "rejected", "label", "messages"]
+ColumnWord = Literal["prompt", "completion", "context", "system", "chosen", "rejected", "label", "messages"]
 COLUMN_WORDS: tuple[str, ...] = get_args(ColumnWord)
 Encoding = Annotated[str, PlainValidator(_encoding), WithJsonSchema({"type": "string", "minLength": 1})]
 
@@ -180,7 +180,8 @@ class Data(Section):
     ] = Field(default="auto", description="The layout of a row; `auto` recognises it by its columns and says so.")
     columns: dict[ColumnWord, Line] = Field(
         default_factory=dict,
-        description="Which column holds the question (`prompt`), the answer (`completion`), the `system` text, the "
+        description="Which column holds the question (`prompt`), the answer (`completion`), the text the question is "
+        "about (`context`, joined with it), the `system` text, the "
         "preferred and the other answer (`chosen`, `rejected`), whether an answer was liked (`label`), or the turns "
         "(`messages`), when the names differ from the usual ones.",
         examples=["{prompt: question, completion: answer}"],
@@ -246,7 +247,9 @@ class Data(Section):
     leakage: Literal["refuse", "warn", "off"] = Field(
         default="refuse",
         description="What happens when held-out rows also stand in the training rows, exactly or nearly: their numbers "
-        "would measure memory. A share that the kit holds out itself is split so that this cannot happen.",
+        "would measure memory. A share that the kit holds out itself keeps rows and questions that say the same on one "
+        "side; where that is not possible, as nearly all of them do, it is refused too. Equal answers of a share are "
+        "only told of.",
     )
     license: Line | None = Field(
         default=None,

@@ -12,7 +12,7 @@ from finetune.data.converting import layouts, tool_turns
 from finetune.data.converting.layouts import Ambiguous, Layout
 from finetune.data.converting.preferences import answer_of, pair_of, rating
 from finetune.data.converting.recognition import FilePlan
-from finetune.data.converting.texts import Say, Seen, message, problem_sayer
+from finetune.data.converting.texts import Say, Seen, message, problem_sayer, type_name
 from finetune.data.converting.turns import in_order, is_blank, mended, messages_of
 from finetune.data.reading.json_rows import Row
 from finetune.data.shapes import Conversation, Message, name_shown, names_shown, plural
@@ -23,6 +23,10 @@ MAX_PROBLEMS = 1_000
 MAX_PLACES = 100
 _NUMBER = re.compile(r"\d[\d,]*")
 _JOINED = "joined"
+_CONTEXT = "context"
+_NO_CONTEXT = "no_context"
+_THINKING = "thinking"
+_OPENS_THINKING = "<think>"
 _HISTORIES = "histories"
 
 
@@ -31,13 +35,14 @@ class BadRows:
     """Rows that cannot be used: how many, why, where. The first problems are kept, all rows are counted.
 
     Attributes:
-        num: rows.
+        num: rows; num_problems: what is wrong with them, all told.
         problems: the first MAX_PROBLEMS, in the order of rows; a row has at most MAX_PROBLEMS_PER_ROW.
         reasons: what is wrong, numbers left out -> (rows, the first places).
         places: (place, reason) of every such row.
     """
 
     num: int = 0
+    num_problems: int = 0
     problems: list[Problem] = field(default_factory=list)
     reasons: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
     places: list[tuple[str, str]] = field(default_factory=list)
@@ -51,6 +56,7 @@ class BadRows:
         first = problems[0]
         reason = reason_of(first)
         self.num += 1
+        self.num_problems += len(problems)
         place = place or first.where
         self.places.append((place, reason))
         self._count(reason, 1, [place])
@@ -64,6 +70,7 @@ class BadRows:
     def merge(self, other: BadRows) -> None:
         """Add the rows after these."""
         self.num += other.num
+        self.num_problems += other.num_problems
         self.problems += other.problems[: MAX_PROBLEMS - len(self.problems)]
         self.places += other.places
         for reason, (num, places) in other.reasons.items():
@@ -81,7 +88,8 @@ class BadRows:
         """`DataReport.bad_rows`, the commonest reason first."""
         order = sorted(self.reasons.items(), key=lambda pair: (-pair[1][0], pair[0]))
         reasons = [{"what": what, "num": num, "places": places} for what, (num, places) in order]
-        return {"num": self.num, "allowed": allowed, "reasons": reasons}
+        num_untold = self.num_problems - len(self.problems)
+        return {"num": self.num, "allowed": allowed, "num_untold": num_untold, "reasons": reasons}
 
 
 def reason_of(problem: Problem) -> str:
@@ -215,6 +223,8 @@ class Converter:
             self.done.disliked.append(place)
             return
         seen.counts["own_system"] += turns[0].role == "system"
+        if any(_OPENS_THINKING in turn.content for turn in turns if turn.role == "assistant"):
+            seen.counts[_THINKING] += 1
         self.done.conversations.append(Conversation(tuple(turns), place, group, tools, tuple(rejected), liked))
 
     def _turns(self, value: Any, names: dict[str, str], say: Say) -> list[Message]:
@@ -244,13 +254,10 @@ class Converter:
     def _pair(self, value: dict[str, Any], names: dict[str, str], say: Say) -> list[Message]:
         layout, seen = self.layout, self.done.seen
         key = layout.column("prompt")
-        question = value[key]
         turns: list[Message] = []
-        if layout.base == "alpaca":
+        if layout.base == "alpaca" or layout.format == "preference":
             turns += self._history(value, names, say)
-            question = self._with_input(question, value, names, say)
-        elif layout.format == "preference":
-            turns += self._history(value, names, say)
+        question = self._with_context(value[key], value, names, say)
         part = _key(key)
         if isinstance(question, list) and question and isinstance(question[0], dict):
             turns += messages_of(question, part, self.how, seen, say)
@@ -268,6 +275,27 @@ class Converter:
             return []
         question = self._with_input(turn[names["instruction"]], turn, names, say)
         return message("user", question, part, say) + message("assistant", turn[names["output"]], part, say)
+
+    def _with_context(self, question: Any, value: dict[str, Any], names: dict[str, str], say: Say) -> Any:
+        """The question and the text it is about, where a column of the row holds one."""
+        key = layouts.context_of(names, self.layout)
+        if key is None or (self.layout.base == "alpaca" and key == names.get("input")):
+            return self._with_input(question, value, names, say)
+        context = value.get(key)
+        if isinstance(context, list) and context and all(isinstance(one, str) for one in context):
+            context = "\n\n".join(context)
+        if is_blank(context):
+            return question
+        if not isinstance(context, str) or not isinstance(question, str):
+            if key == self.layout.context:
+                what = f"text is due for what the question is about, found {type_name(value[key])}"
+                if isinstance(context, str):
+                    what = "cannot be joined with a question that is no text"
+                say(_key(key), what, "", "write text, or correct data.columns")
+            self.done.seen.counts[_NO_CONTEXT] += 1
+            return question
+        self.done.seen.counts[_CONTEXT] += bool(question.strip())
+        return f"{question}\n\n{context}" if question.strip() else question
 
     def _with_input(self, question: Any, value: dict[str, Any], names: dict[str, str], say: Say) -> Any:
         key = names.get("input", "input")
@@ -327,17 +355,28 @@ def _line(problem: Problem) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def told(plan: FilePlan, seen: Seen) -> list[str]:
-    """Notes on what the rows of a file were found to hold, and on what of it is not used."""
-    layout, counts, name = plan.layout, seen.counts, plan.name
+def unused_columns(plan: FilePlan, seen: Seen) -> list[str]:
+    """The columns of a file that nothing is read from, as they are written there."""
+    layout, counts = plan.layout, seen.counts
     used = {*layout.required, layout.system, plan.choices.group_by}
     used |= {column for column in seen.columns if column.strip().casefold() in _optional(layout)}
-    unused = [column for column in seen.columns if column not in used]
+    context = layouts.context_of(layouts.by_usual_name(seen.columns), layout)
+    if context is not None and (counts[_CONTEXT] or counts[_JOINED] or not counts[_NO_CONTEXT]):
+        used.add(context)
+    return [column for column in seen.columns if column not in used]
+
+
+def told(plan: FilePlan, seen: Seen) -> list[str]:
+    """Notes on what the rows of a file were found to hold, and on what of it is not used."""
+    counts, name, unused = seen.counts, plan.name, unused_columns(plan, seen)
+    context = layouts.context_of(layouts.by_usual_name(seen.columns), plan.layout)
     notes = [f"{name}: columns not used: {names_shown(unused)}"] if unused else []
     if seen.turn_keys:
         notes.append(f"{name}: keys of turns not used: {names_shown(sorted(seen.turn_keys))}")
     lines = (
         (_JOINED, "instruction and input joined by an empty line in {}"),
+        (_CONTEXT, f"question and {name_shown(context or '', named=True)} joined by an empty line in {{}}"),
+        (_NO_CONTEXT, f"column {name_shown(context or '', named=True)} holds no text and is not used in {{}}"),
         (_HISTORIES, "earlier turns taken from history in {}"),
         ("tools", "tools on offer are kept in {}"),
         ("mend_joined", "data.turns: mend joined neighbouring turns of one speaker in {}"),
@@ -345,6 +384,12 @@ def told(plan: FilePlan, seen: Seen) -> list[str]:
         ("mend_end", "data.turns: mend left turns after the last answer off in {}"),
     )
     notes += [f"{name}: {text.format(plural(counts[key], 'row'))}" for key, text in lines if counts[key]]
+    if counts["texts"]:
+        notes.append(f"{name}: {plural(counts['texts'], 'turn')} written as parts of text, joined by a line end")
+    if counts[_THINKING]:
+        rows = plural(counts[_THINKING], "row")
+        what = "base.thinking: off does not remove it, so it is trained as part of the answer"
+        notes.append(f"{name}: answers hold thinking between <think> and </think> in {rows}: {what}")
     if counts["calls"]:
         notes.append(f"{name}: {plural(counts['calls'], 'turn')} of the assistant call tools")
     if counts["aliased"]:

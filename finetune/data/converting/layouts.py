@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 QUESTIONS = (
@@ -29,6 +29,8 @@ ROW_LAYOUTS = (
     "messages; conversations; instruction + output (+ input); question + answer; prompt + completion; "
     "prompt + chosen + rejected; prompt + completion + label"
 )
+# columns whose text the question is about: joined with it, where the layout has a question
+CONTEXTS = ("input", "context", "passage", "background")
 # optional columns of every layout, used when present
 OPTIONAL = ("system", "tools", "input", "history")
 _GOOD = frozenset({"true", "1", "yes", "good", "up", "like", "liked", "+1", "thumbs_up", "赞", "好", "是"})
@@ -48,6 +50,7 @@ class Layout:
         required: the columns every row needs, as the file spells them.
         words: the kit's word for each of them.
         system: the column named by the recipe's `data.columns.system`; None leaves it to the usual name.
+        context: likewise, of `data.columns.context`.
         lenient: the usual words of other formats are roles, too.
     """
 
@@ -57,6 +60,7 @@ class Layout:
     words: tuple[str, ...] = ()
     system: str | None = None
     lenient: bool = True
+    context: str | None = None
 
     def __str__(self) -> str:
         return self.format
@@ -155,7 +159,23 @@ def recognise(
         found = _rated(names, columns, hints, told=format == "rated")
     if found is None and format not in ("preference", "rated"):
         found = _base(names, columns, hints, format)
+    if isinstance(found, Layout) and "context" in columns:
+        found = replace(found, context=columns["context"])
     return found
+
+
+def context_of(names: Mapping[str, str], layout: Layout) -> str | None:
+    """The column with the text that the question is about; None where these columns or the layout have none.
+
+    Args:
+        names: as `by_usual_name` gives them.
+    """
+    if layout.base not in ("pair", "alpaca"):
+        return None
+    if layout.context is not None:
+        return layout.context
+    taken = {*layout.required, layout.system}
+    return next((names[name] for name in CONTEXTS if name in names and names[name] not in taken), None)
 
 
 def recognise_list(row: Any) -> Layout | None:
@@ -204,6 +224,9 @@ def _hits(names: Mapping[str, str], usual: Iterable[str], taken: Iterable[str]) 
 
 def _pair(names: Mapping[str, str], columns: Mapping[str, str]) -> Layout | Ambiguous | None:
     questions = (columns["prompt"],) if "prompt" in columns else _hits(names, QUESTIONS, columns.values())
+    # beside these two, `input` is what the question is about, as in the alpaca layout
+    if len(questions) == 2 and names.get("input") in questions and {"instruction", "question"} & set(names):
+        questions = tuple(column for column in questions if column != names["input"])
     if "completion" in columns:
         answers: tuple[str, ...] = (columns["completion"],)
     else:

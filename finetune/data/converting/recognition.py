@@ -145,6 +145,9 @@ def _say_unknown(name: str, rows: Sequence[Row], choices: Choices) -> Problem:
     elif any(_is_texts(row.value.get(names.get(key))) for key in ("turns", "questions")):
         column = names.get("turns", names.get("questions"))
         what = f"the rows hold questions without answers (column {column}); {found}"
+    elif isinstance(answers := row.value.get(names.get("answers")), (dict, list)) and answers:
+        what = f"the answers are {'an object' if isinstance(answers, dict) else 'a list'}, as in SQuAD; {found}"
+        fix = "write the one answer that is to be learnt, as text, into a column answer (in SQuAD: answers.text[0])"
     else:
         what = f"the layout is not recognised; {found}"
     return Problem(_header(name, row.line), "columns", what, fix=fix)

@@ -35,7 +35,8 @@ _STYLES = (("role", "content"), ("from", "value"))
 _ROLE_KEYS = ("role", "from", "speaker", "author", "sender")
 _TEXT_KEYS = ("content", "value", "text", "utterance", "message")
 # keys of a turn that are used, or that say nothing which could be trained
-_USED_KEYS = frozenset({"tool_calls", "function_call", "tool_call_id", "name"})
+_USED_KEYS = frozenset({"tool_calls", "function_call", "tool_call_id", "weight"})
+_TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,17 @@ def turn_of(turn: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[M
     if keys is None:
         return []
     role_key, text_key = keys
-    if len(turn) > 2:
-        extra = [key for key, value in turn.items() if value is not None and key not in keys and key not in _USED_KEYS]
-        seen.turn_keys.update(extra)
     role = _role(turn[role_key], role_key != "role" or how.lenient, how, part, seen, say)
     content = turn.get(text_key)
+    if len(turn) > 2:
+        extra = [key for key, value in turn.items() if value is not None and key not in keys and key not in _USED_KEYS]
+        seen.turn_keys.update(key for key in extra if key != "name" or role != "tool")
+        if role in ("assistant", "call") and not _is_trained(turn, part, say):
+            return []
+    if isinstance(content, list) and role != "tool":
+        content = _joined_parts(content, part, seen, say)
+        if content is None:
+            return []
     if role == "call":
         return tool_turns.called(content, part, seen, say)
     if role == "assistant" and (turn.get("tool_calls") or turn.get("function_call")):
@@ -105,6 +112,41 @@ def turn_of(turn: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[M
     if role == "tool":
         return tool_turns.answered(turn, content, part, say)
     return message(role, content, part, say) if role else []
+
+
+def _is_trained(turn: Mapping[str, Any], part: str, say: Say) -> bool:
+    """Whether the weight of an assistant's turn lets it be trained; False after saying that it does not.
+
+    A weight of 0 keeps a turn out of the loss where OpenAI's fine-tuning takes the file. Here every answer of a row
+    is trained, so the row cannot be used as it is meant.
+    """
+    weight = turn.get("weight", 1)
+    if weight is None or (isinstance(weight, (int, float)) and weight == 1):
+        return True
+    if isinstance(weight, (int, float)) and weight == 0:
+        what = "has weight 0: it must not be trained, and every answer of a row is"
+    else:
+        what = "has a weight that is neither 0 nor 1"
+    say(part, what, "", "remove the row, or the question with this answer; or set the weight to 1 to train it")
+    return False
+
+
+def _joined_parts(parts: list[Any], part: str, seen: Seen, say: Say) -> str | None:
+    """The text of a turn written as a list of parts; None after saying which of them is no text."""
+    texts: list[str] = []
+    for one in parts:
+        kind = one.get("type") if isinstance(one, dict) else None
+        text = one.get("text") if isinstance(one, dict) else one
+        if isinstance(text, str) and (kind in _TEXT_PARTS or not isinstance(kind, str)):
+            texts.append(text)
+            continue
+        what = f"text is due for every part of a turn, found {type_name(one)}"
+        if isinstance(kind, str):
+            what = f"holds a part of type {name_shown(kind)}; only text is trained"
+        say(part, what, "", "remove the part, or the row")
+        return None
+    seen.counts["texts"] += 1
+    return "\n".join(texts)
 
 
 def _keys(turn: Mapping[str, Any], how: Speaking, part: str, say: Say) -> tuple[str, str] | None:

@@ -212,10 +212,11 @@ def find_near(marks: Marks, rows: Sequence[Conversation]) -> Near:
     for lane in LANES:
         groups = Groups(len(marks))
         groups.join_equal(_equal(lane, marks))
+        judge.reader.forget()
         pairs, crowded = pairs_to_read(lane, [marks], sample)
         num_crowded = max(num_crowded, crowded)
         # rows that hang together by candidates one after the other, so that each is read once as long as it is held
-        for one, other in pairs[np.argsort(components(pairs), kind="stable")].tolist():
+        for one, other in pairs[np.lexsort((pairs[:, 0], components(pairs)))].tolist():
             if groups.root(one) != groups.root(other) and judge.near(lane, one, other):
                 groups.join(one, other)
         labels[lane] = groups.labels()
@@ -247,9 +248,10 @@ def across(lane: str, train: Marks, held_out: Marks, judge: Judge, skip: np.ndar
         skip: (held-out rows,) bool: rows that need not be looked at.
     """
     done = skip.copy()
+    judge.reader.forget()
     pairs, _ = pairs_to_read(lane, [train, held_out], judge.sample)
     pairs = pairs[~done[pairs[:, 1] - len(train)]]
-    for one, other in pairs[np.argsort(components(pairs), kind="stable")].tolist():
+    for one, other in pairs[np.lexsort((pairs[:, 1], components(pairs)))].tolist():
         number = other - len(train)
         if not done[number] and judge.near(lane, one, other):
             done[number] = True

@@ -54,8 +54,12 @@ class Marks:
         return len(self.row)
 
     def take(self, numbers: np.ndarray) -> Marks:
-        """The marks of the rows with these numbers (or a boolean mask), in that order."""
-        return Marks(**{one.name: getattr(self, one.name)[numbers] for one in fields(self)})
+        """The marks of the rows with these numbers (or a boolean mask), in that order; of neighbours, not copied."""
+        numbers = np.flatnonzero(numbers) if numbers.dtype == bool else numbers
+        chosen: Any = numbers
+        if len(numbers) and (np.diff(numbers) == 1).all():
+            chosen = slice(int(numbers[0]), int(numbers[-1]) + 1)
+        return Marks(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
 
     @staticmethod
     def join(parts: Sequence[Marks]) -> Marks:
@@ -171,7 +175,7 @@ def numbered(keys: np.ndarray) -> np.ndarray:
     order = np.argsort(words[:, 0])
     same_start = words[order[1:], 0] == words[order[:-1], 0]
     equal = (words[order[1:]] == words[order[:-1]]).all(axis=1)
-    if (same_start & ~equal).any():  # two keys that begin alike: by chance once in a hundred years
+    if (same_start & ~equal).any():  # different keys that begin alike, which hashes hardly ever do
         order = np.lexsort(words.T)
         equal = (words[order[1:]] == words[order[:-1]]).all(axis=1)
     starts = np.flatnonzero(np.concatenate([np.ones(min(1, len(order)), dtype=bool), ~equal]))

@@ -43,9 +43,9 @@ NEAR_ROW, NEAR_PART, NEAR_ANSWER, NEAR_QUESTION = 0.6, 0.4, 0.8, 0.8
 RARE_ROW, RARE_ANSWER, RARE_QUESTION = 0.5, 0.6, 0.8
 FEW_WORDS = 4  # a shorter answer, or question, is another one when a word differs
 LONG_RETOUCHED = 2 * LONG_ANSWER  # from here on a row is no near one for a single word's difference alone
-CACHE_BYTES = 64 * 1024**2  # of rows that were read and may be compared again
+CACHE_BYTES = 128 * 1024**2  # of rows that were read and may be compared again
 # about what a row takes there: its text, and 8 bytes for each of two shingles a word, all of them and the rare ones
-BYTES_A_ROW, BYTES_A_CHARACTER = 2_000, 8
+BYTES_A_ROW, BYTES_A_CHARACTER = 1_500, 8
 
 
 class Part:
@@ -102,6 +102,11 @@ class Reader:
         self._held: OrderedDict[int, tuple[Part, Part]] = OrderedDict()
         self._room_bytes = CACHE_BYTES
 
+    def forget(self) -> None:
+        """Hold no rows, as while candidates are looked for, which takes memory of its own."""
+        self._held.clear()
+        self._room_bytes = CACHE_BYTES
+
     def parts(self, number: int) -> tuple[Part, Part]:
         """(question, answer)."""
         parts = self._held.get(number)
@@ -135,12 +140,12 @@ class Judge:
 
     def __init__(self, reader: Reader, sample: Sequence[int]) -> None:
         """`sample`: rows by which the common shingles are known."""
-        self._reader = reader
+        self.reader = reader
         self.sample = sample
 
     def near(self, lane: str, one: int, other: int) -> bool:
         """Whether two rows are near, as the module says."""
-        question, answer = zip(self._reader.parts(one), self._reader.parts(other))
+        question, answer = zip(self.reader.parts(one), self.reader.parts(other))
         if lane == "row":
             return self._is_near_row(question, answer)
         if lane == "answer":
@@ -171,7 +176,7 @@ class Judge:
         """The shingles that stand in many rows: those of everyday words and of form letters, which say little."""
         found = [np.empty(0, dtype=np.int64)]
         for number in sorted(self.sample):
-            question, answer = self._reader.parts(number)
+            question, answer = self.reader.parts(number)
             found.append(np.union1d(question.shingles, answer.shingles))
         values, counts = np.unique(np.concatenate(found), return_counts=True)
         return values[counts > max(LEAST_COMMON, COMMON * len(self.sample))]

@@ -59,6 +59,37 @@ _TITLE_HINTS = (
     "师傅",
 )
 _SALUTE = re.compile(rf"(?:尊敬的|亲爱的|此致\s{{0,3}})(?P<name>{_FAMILY}{_H}{{1,2}})(?=[：:，,！!\s]|$)")
+# "王芳的电话是139...": whose number or place is told. The value itself has to follow, and before the name no
+# character may stand that makes it part of a longer word.
+_OWNER = re.compile(
+    rf"(?<!{_H})(?:[是找让请和跟与给叫为]|请问|患者|病人|客户|联系人)?(?P<name>{_SURE_FAMILY}(?P<given>{_H}{{1,2}}))的"
+    r"(?:(?:手机|联系|家庭|家里|办公|座机)?电话|手机|身份证|住址|家庭住址|家庭地址|家住|微信|邮箱|电子邮箱|电子邮件|银行卡|医保卡|社保卡|护照|病历|住院|门诊)"
+    r"(?:号码?|卡号|地址)?(?:\s?(?:是|为|:|：)\s?(?=[\u4e00-\u9fffA-Za-z0-9+(（])|\s?(?=[\d+]))"
+)
+# Words that begin like a name: who lets rooms, makes telephones, or whatever is as safe as can be.
+_NO_OWNERS = frozenset({
+    "房东", "安全", "华为", "荣耀", "平安", "公安", "高中", "方正", "金立", "万一", "常用", "高级", "康复", "安心",
+    "全家", "时代", "云南", "江苏", "江西", "海南", "河南", "安徽", "明天", "今天", "成人", "成年", "高龄", "向导",
+})  # fmt: skip
+_OWNER_HINTS = (
+    "的电话",
+    "的手",
+    "的身",
+    "的住",
+    "的家",
+    "的联",
+    "的办",
+    "的座",
+    "的微",
+    "的邮",
+    "的电子",
+    "的银",
+    "的医保",
+    "的社",
+    "的护",
+    "的病",
+    "的门",
+)
 _TITLES = ("女士", "先生", "小姐", "医生", "大夫", "老师", "主任")
 
 
@@ -72,6 +103,10 @@ def find(text: str, found: list[Found]) -> None:
     for form in (_BARE, _SALUTE):
         for match in form.finditer(text):
             _take(match, True, 0.75, found)
+    if any(hint in text for hint in _OWNER_HINTS):
+        for match in _OWNER.finditer(text):
+            if match.group("name") not in _NO_OWNERS:
+                _take(match, True, 0.8, found)
     if any(hint in text for hint in _TITLE_HINTS):
         for match in _TITLED.finditer(text):
             _titled(text, match, found)

@@ -18,6 +18,17 @@ _AFTER_AT = re.compile(
 )
 _AFTER_AT_IDN = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,6}[^\W\d_]{2,24}")
 
+# "john dot smith at gmail dot com", after a word for mail. The host is found first, then the words before it.
+_SPELLED_HOST = re.compile(
+    r" at [a-z0-9\-]{1,63}(?: (?:dot|dash) [a-z0-9\-]{1,63}){0,4} dot (?!dot\b)[a-z]{2,24}(?![\w\-])", re.I
+)
+_SPELLED_NAME = re.compile(
+    r"(?<![\w.+\-])[a-z0-9_.+\-]{1,64}(?: (?:dot|dash|underscore|plus|minus) [a-z0-9_.+\-]{1,64}){0,4}$", re.I
+)
+_MAIL_CUE = re.compile(
+    r"\b(?:e-?mails?|mail)\b[ ,]{0,2}(?:(?:address|id|is|was|to|me|us|him|her|it|at|on|under|:|=)[ ,]{0,2}){0,5}$", re.I
+)
+
 _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d]|\.\d)", re.ASCII)
 _VERSION = re.compile(
     r"(?:version|firmware|release|build|update|driver|kernel|section|chapter|§|abschnitt|版本|第|\bver?\.?|"
@@ -55,6 +66,19 @@ def find_emails(text: str, found: list[Found]) -> None:
         local = left[len(left.rstrip(_BEFORE_AT)) :].lstrip(".'-")
         if local:
             found.append(Found("email", at.start() - len(local), right.end(), 0.95))
+
+
+def find_spelled_emails(page: Page, found: list[Found]) -> None:
+    """Appends e-mail addresses written as they are spoken, where a word for mail stands shortly before."""
+    text = page.text
+    for host in _SPELLED_HOST.finditer(text):
+        begin = max(0, host.start() - 128)
+        name = _SPELLED_NAME.search(text[begin : host.start()])
+        if name is None:
+            continue
+        start = begin + name.start()
+        if _MAIL_CUE.search(text[max(0, start - 40) : start]):
+            found.append(Found("email", start, host.end(), 0.9))
 
 
 def find_ips(page: Page, found: list[Found]) -> None:

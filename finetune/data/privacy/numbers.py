@@ -12,6 +12,8 @@ from finetune.data.privacy.page import Page
 _SEPARATORS = frozenset(" .-/()\u2010\u2011\u2012\u2013\u00a0")
 _LETTER = re.compile(r"[^\W\d_]")
 _MAX_WINDOW_GROUPS = 8
+_LEFT_SIGNS = 48  # how far before a number a word may say what it is
+_MAX_NOTHINGS = 4096
 
 _PHONE_CUE = re.compile(
     r"(?:(?:\btele?(?:ph(?:one)?|fono|foon|fon(?:nummer)?)?|\bt[eé]l[eé]phone|\bt[eé]l|\btel[eé]fono|"
@@ -109,6 +111,7 @@ def find(page: Page, languages: tuple[str, ...], found: list[Found]) -> None:
 def _windows(text: str, groups: list[tuple[int, int]], languages: tuple[str, ...], found: list[Found]) -> None:
     """Tries neighbouring groups together, longest first; a group belongs to one number at most."""
     first = 0
+    nothings: set[str] = set()  # in long tables the same few digits stand again and again
     while first < len(groups):
         taken = first + 1
         num_digits = 0
@@ -119,8 +122,15 @@ def _windows(text: str, groups: list[tuple[int, int]], languages: tuple[str, ...
                 break
             if num_digits >= 7:
                 fitting.append(last)
+        start = groups[first][0]
+        is_amid = start - groups[0][0] >= _LEFT_SIGNS  # no letter is near then, and nothing but these signs counts
         for last in reversed(fitting):
+            signs = text[start - 3 : groups[last][1] + 2] if is_amid and last + 1 < len(groups) else ""
+            if signs in nothings:
+                continue
             one = _number(text, groups[first : last + 1], languages)
+            if one is None and signs and len(nothings) < _MAX_NOTHINGS:
+                nothings.add(signs)
             if one is not None:
                 found.append(one)
                 taken = last + 1
@@ -137,12 +147,12 @@ def _number(text: str, groups: list[tuple[int, int]], languages: tuple[str, ...]
         return None
     if after in ".,-/" and end + 1 < len(text) and text[end + 1].isdigit():
         return None
-    shape = tuple(stop - begin for begin, stop in groups)
+    shape = tuple([stop - begin for begin, stop in groups])
     if len(shape) > 5 and before != "+" and shape not in identities.LONG_SHAPES:
         return None
     gaps = [text[groups[k][1] : groups[k + 1][0]] for k in range(len(groups) - 1)]
     digits = "".join(text[begin:stop] for begin, stop in groups)
-    left = text[max(0, start - 48) : start]
+    left = text[max(0, start - _LEFT_SIGNS) : start]
     if not _LETTER.search(left):
         left = left[-3:]  # no cue without a letter; tables of numbers are passed over quickly
     one = identities.by_shape(text, start, end, digits, shape, gaps, left)

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from finetune.data.privacy.kinds import KINDS, Found
@@ -16,15 +17,26 @@ from finetune.data.shapes import Conversation, Message, ToolCall
 
 _MAX_ROUNDS = 4  # a replacement can bring two texts together; more rounds than this have not been seen
 _MAX_VALUES = 500  # values of one conversation that are looked for again where no rule found them
+# What a definition of a tool is called by and built of: another word there would be another tool.
+_TOOL_FORM = frozenset({"name", "type", "required", "format", "pattern", "$ref", "$schema", "$id"})
 
 
 def scan_conversation(conversation: Conversation, scanner: Scanner) -> list[tuple[str, Found]]:
-    """The findings in every turn, tool call and rejected turn: (part, finding).
+    """The findings in every turn, tool call, rejected turn, offered tool, and in the group: (part, finding).
 
     Returns:
-        `part` names the text as reports do: "message 2", "message 3, tool call 1", "rejected message 1". The
-        offsets of the finding count within that text (a tool call's: within the value of the argument).
+        `part` names the text as reports do: "message 2", "message 3, tool call 1", "rejected message 1", "tools",
+        "group". The offsets of the finding count within that text (a tool call's: within the value of the argument).
     """
+    return _scan_texts(conversation, scanner) + [("group", one) for one in _in_group(conversation, scanner)]
+
+
+def _in_group(conversation: Conversation, scanner: Scanner) -> list[Found]:
+    return scanner.scan(conversation.group) if conversation.group else []
+
+
+def _scan_texts(conversation: Conversation, scanner: Scanner) -> list[tuple[str, Found]]:
+    """The findings in all that is trained on."""
     made: list[tuple[str, Found]] = []
     for label, messages in (("message", conversation.messages), ("rejected message", conversation.rejected)):
         for k, message in enumerate(messages, start=1):
@@ -32,7 +44,18 @@ def scan_conversation(conversation: Conversation, scanner: Scanner) -> list[tupl
             for n, call in enumerate(message.tool_calls, start=1):
                 for key, value in _leaves(_parsed(call.arguments)):
                     made += [(f"{label} {k}, tool call {n}", one) for one in _scan_value(scanner, key, value)]
+    if conversation.tools:
+        made += [("tools", one) for _, found in _in_tools(conversation.tools, scanner.languages) for one in found]
     return made
+
+
+@lru_cache(maxsize=64)  # the same tools are offered in row after row
+def _in_tools(tools: str, languages: tuple[str, ...]) -> tuple[tuple[str, list[Found]], ...]:
+    """(value, findings) of the values of tool definitions that hold any."""
+    scanner = Scanner(languages)
+    values = [str(value) for key, value in _leaves(json.loads(tools)) if key not in _TOOL_FORM]
+    scanned = ((value, scanner.scan(value)) for value in values)
+    return tuple((value, found) for value, found in scanned if found)
 
 
 def redact(conversation: Conversation, scanner: Scanner) -> tuple[Conversation, Counter[str]]:
@@ -40,12 +63,19 @@ def redact(conversation: Conversation, scanner: Scanner) -> tuple[Conversation, 
 
     Placeholders are numbered within the conversation by first appearance; the same value gets the same placeholder in
     question, answer and rejected answer, so the row still teaches who is spoken of. What was found once is replaced
-    wherever it stands again in the row, also where no rule would see it. The offered tools and the group are left as
-    they are. The result depends on the row alone, never on other rows, their order or the number of processes.
-    Redacting twice changes nothing more.
+    wherever it stands again in the row, also where no rule would see it. Of offered tools only the values are changed
+    (descriptions, defaults, choices), never names. The group is counted and left as it is, as rows are kept together
+    by it: whoever writes it on must not write its words. The result depends on the row alone, never on other rows,
+    their order or the number of processes. Redacting twice changes nothing more.
     """
-    if not scan_conversation(conversation, scanner):
-        return conversation, Counter()
+    in_group = _in_group(conversation, scanner)
+    in_texts = Counter[str]()
+    if in_group or _scan_texts(conversation, scanner):
+        conversation, in_texts = _redacted(conversation, scanner, in_group)
+    return conversation, in_texts + Counter(one.kind for one in in_group)
+
+
+def _redacted(conversation: Conversation, scanner: Scanner, in_group: list[Found]) -> tuple[Conversation, Counter[str]]:
     book = _Numbers()
     for text in _texts(conversation):
         book.reserve(text)
@@ -55,8 +85,10 @@ def redact(conversation: Conversation, scanner: Scanner) -> tuple[Conversation, 
         for text, found in _all_found(conversation, scanner):
             for one in found:
                 book.note(one.kind, text[one.start : one.end])
+        for one in in_group:  # last: no number is taken from what stands in the texts
+            book.note(one.kind, (conversation.group or "")[one.start : one.end])
         conversation = _replaced(conversation, scanner, book, counts)
-        if sum(counts.values()) == before or not scan_conversation(conversation, scanner):
+        if sum(counts.values()) == before or not _scan_texts(conversation, scanner):
             break
     return conversation, counts
 
@@ -161,6 +193,7 @@ def _texts(conversation: Conversation) -> Iterator[str]:
     for message in (*conversation.messages, *conversation.rejected):
         yield message.content
         yield from (call.arguments for call in message.tool_calls)
+    yield conversation.tools
 
 
 def _all_found(conversation: Conversation, scanner: Scanner) -> Iterator[tuple[str, list[Found]]]:
@@ -169,6 +202,8 @@ def _all_found(conversation: Conversation, scanner: Scanner) -> Iterator[tuple[s
         for call in message.tool_calls:
             for key, value in _leaves(_parsed(call.arguments)):
                 yield str(value), _scan_value(scanner, key, value)
+    if conversation.tools:
+        yield from _in_tools(conversation.tools, scanner.languages)
 
 
 def _replaced(conversation: Conversation, scanner: Scanner, book: _Numbers, counts: Counter[str]) -> Conversation:
@@ -192,6 +227,18 @@ def _replaced(conversation: Conversation, scanner: Scanner, book: _Numbers, coun
             return call
         return replace(call, arguments=changed if isinstance(parsed, str) else json.dumps(changed, ensure_ascii=False))
 
+    def tools_without(tools: str) -> str:
+        def changed(key: str, value: Any) -> Any:
+            if key in _TOOL_FORM:
+                return value
+            text = str(value)
+            made = text_without(text, scanner.scan(text))
+            return value if made == text else made
+
+        parsed = json.loads(tools)
+        made = _mapped(parsed, "", changed)
+        return tools if made == parsed else json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+
     def without(message: Message) -> Message:
         content = text_without(message.content, scanner.scan(message.content))
         return replace(message, content=content, tool_calls=tuple(map(call_without, message.tool_calls)))
@@ -200,6 +247,7 @@ def _replaced(conversation: Conversation, scanner: Scanner, book: _Numbers, coun
         conversation,
         messages=tuple(map(without, conversation.messages)),
         rejected=tuple(map(without, conversation.rejected)),
+        tools=tools_without(conversation.tools) if conversation.tools else "",
     )
 
 

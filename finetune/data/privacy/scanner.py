@@ -31,6 +31,8 @@ class Scanner:
         page = Page(text)
         if "@" in text or "(at)" in page.low or "[at]" in page.low:
             contacts.find_emails(text, found)
+        if "dot" in page.words and "at" in page.words:
+            contacts.find_spelled_emails(page, found)
         if "://" in text:
             contacts.find_urls(text, found)
         contacts.find_colons(text, found)

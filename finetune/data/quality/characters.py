@@ -46,8 +46,26 @@ _GARBLED = re.compile(
     "\u2013\u2014\u2018-\u201e\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]"
     "|[РС][\u00a0-\u00bf\u0402-\u040f\u0452-\u045f\u201a-\u2030]|\u221a[\u00a0-\u00ff\u2020]"
 )
+# A capital Ã or Â at the end of a word in quotes is none: “MANHÃ” would become “MANHÔ.
+_QUOTED = re.compile(
+    "(?<=[A-Z\u00c0-\u00de\u201c\u2018\u00ab\"'])[\u00c2\u00c3][\u201d\u2019\u00bb\u2026\u2013\u2014](?!\\w)"
+)
 # UTF-8 Chinese read as GBK becomes rare characters; these come in nearly every such sentence, and in few others.
 _GARBLED_CHINESE = re.compile("[锛銆鐨鏄鍦鎴浠璇鎮鍚鍙涓杩]")
+# What stays of a garbled letter when one of its bytes was lost: no language puts these beside each other. A capital
+# right behind a small letter, or as a word of its own before two blanks, is the first half of a letter and no more.
+_HALF = re.compile("[\u00c2\u00c3\u00e2\u00ef\u00f0]")
+_HALF_LETTERS = re.compile(
+    "\u00e2[\u20ac\u201a\u02c6]|\u00ef\u00bf\u00bd|\u00ef\u00bb\u00bf|\u00f0\u0178"
+    "|(?<=[a-z\u00df-\u00ff])[\u00c2\u00c3](?![A-Z\u00c0-\u00de])|(?<![^\\s])\u00c3  (?=[a-z])"
+    "|(?<=[0-9.,;:!?%)])\u00c2(?![^\\s.,;:!?()])"
+)
+# The same where other letters of the text were garbled for sure: there, also at the begin of a word. Not among
+# capitals (MANHÃ, PÂTÉ), and no Â that begins one (Âge, Ân).
+_HALF_AMONG_GARBLED = re.compile("(?<![A-Z\u00c0-\u00de])(?:\u00c3(?![A-Z\u00c0-\u00de])|\u00c2(?![^\\W\\d_]))")
+# A lost last byte before a blank: far more often a quote or a smile than the dagger or the angry face whose last
+# byte is a blank that does not break the line.
+_LOST_BEFORE_BLANK = re.compile("(?:\u00e2\u20ac|\u00f0\u0178.?)\\s")
 _NOT_ASCII = re.compile("[^\x00-\x7f]+")
 _FILLERS = ("烫烫烫", "屯屯屯")  # memory that was never written, read as GBK
 MIN_RECOVERED = 4
@@ -82,7 +100,20 @@ def has_mojibake(text: str) -> bool:
         return True
     if _GARBLED_CHINESE.search(text) and _is_garbled_chinese(text):
         return True
+    if has_half_letters(text):
+        return True
     return _GARBLED.search(text) is not None and without_mojibake(text) != text
+
+
+def has_half_letters(text: str, *, among_garbled: bool = False) -> bool:
+    """Whether halves of garbled letters stand in it, whose other bytes were lost, so that nothing can undo them.
+
+    Args:
+        among_garbled: other letters of the text are known to have been garbled; then less is needed to be sure.
+    """
+    if text.isascii() or not _HALF.search(text):
+        return False
+    return bool(_HALF_LETTERS.search(text) or (among_garbled and _HALF_AMONG_GARBLED.search(text)))
 
 
 def _is_garbled_chinese(text: str) -> bool:
@@ -111,7 +142,7 @@ def _mended_line(line: str) -> str:
             return line.encode("gb18030").decode("utf-8")
         except UnicodeError:
             pass
-    if not _GARBLED.search(line):
+    if not _GARBLED.search(_QUOTED.sub("", line)) or _LOST_BEFORE_BLANK.search(line):
         return line
     from ftfy import TextFixerConfig, fix_encoding
 

@@ -262,7 +262,7 @@ def is_refusal(answer: str) -> bool:
 def is_boilerplate(answer: str, question: str) -> bool:
     """Whether the answer speaks as another company's chatbot. To "Who are you?" a bot may say what it is."""
     lowered = answer.lower()
-    if not any(hint in lowered for hint in _BOT_HINTS):
+    if not any(map(lowered.__contains__, _BOT_HINTS)):
         return False
     if _ABOUT_SELF.search(question) and not _OTHERS.search(answer):
         return False

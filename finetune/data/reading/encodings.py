@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import codecs
 import re
+import threading
 import unicodedata
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -153,18 +155,26 @@ def _num_beyond_ascii(data: bytes) -> int:
     return 0 if data.isascii() else sum(byte >= 0xC0 for byte in data)
 
 
-def _guess(sample: bytes) -> Encoding | None:
+def _guess(sample: bytes, *, some_bad: bool = False) -> Encoding | None:
+    """What the bytes read like.
+
+    Args:
+        some_bad: codes of two bytes may hold a few that do not belong. Not Windows-1252: of its five bytes without a
+            meaning, each one tells another code page.
+    """
     for codec, name, is_like in (
         ("gb18030", "Chinese in GB18030", _like_gb18030),
         ("cp950", "Chinese in Big5", _like_big5),
         ("cp1252", "", _like_western),
     ):
+        tolerant = some_bad and codec != "cp1252"
         try:
-            text = codecs.getincrementaldecoder(codec)().decode(sample)
+            text = codecs.getincrementaldecoder(codec)("replace" if tolerant else "strict").decode(sample)
         except UnicodeDecodeError:
             continue
-        found = is_like(text)
-        if found:
+        num_bad = text.count("\ufffd") if tolerant else 0
+        found = is_like(text.replace("\ufffd", "") if num_bad else text)
+        if found and num_bad <= min(MANY_BAD_PLACES, found[0] // _GOOD_FOR_BAD):
             what = plural(found[0], "character")
             evidence = f"it is not UTF-8, and {what} of the sample read as {name or found[1]}"
             return Encoding("big5" if codec == "cp950" else codec, evidence=evidence)
@@ -178,6 +188,7 @@ _EAST_ASIAN_SIGN = re.compile(
     "\u2160-\u216b\u0370-\u03ff\u2190-\u21ff\u2200-\u22ff\u25a0-\u2605]"
 )
 _MIN_IDEOGRAPHS = 8
+_GOOD_FOR_BAD = 100  # characters that read well, for one place that does not
 
 
 def _ideographs(text: str) -> str | None:
@@ -281,6 +292,9 @@ def _stands_well(sign: str, before: str, after: str) -> bool:
 def _doubt(sample: bytes, num_bad: int, first_bad: int) -> Encoding:
     if num_bad <= MANY_BAD_PLACES:
         return Encoding("utf-8", num_bad=num_bad)  # a few bad rows, each told with its place
+    found = _guess(sample, some_bad=True)
+    if found:
+        return found
     line = sample.count(b"\n", 0, first_bad) + 1
     raise SourceError(f"{not_utf_8(sample, first_bad, first_bad)}, nor surely anything else", _SET_IT, line)
 
@@ -290,32 +304,92 @@ def not_utf_8(data: bytes, index: int, offset: int) -> str:
     return f"byte 0x{data[index]:02x} at offset {offset:,} is not UTF-8"
 
 
-def texts(blocks: Iterable[bytes], encoding: Encoding) -> Iterator[str]:
+# Stands in a text where bytes do not belong to the encoding. No codec gives half of a surrogate pair, so a file that
+# holds U+FFFD, as others that were read badly once do, is not taken for one.
+STAND_IN = "\udfff"
+STAND_IN_BYTES = STAND_IN.encode("utf-8", "surrogatepass")
+_MAX_BAD_IN_BLOCK = 5_000
+_FOUND = threading.local()  # what the handler below met in the block at work
+
+
+class _TooMany(Exception):
+    """More bad places in one block than rows that anybody would look at."""
+
+
+def _put_stand_in(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    _FOUND.places.append((len(error.object), error.start, error.object[error.start]))
+    if len(_FOUND.places) > _MAX_BAD_IN_BLOCK:
+        raise _TooMany
+    return STAND_IN, error.end
+
+
+codecs.register_error("finetune_stand_in", _put_stand_in)
+
+
+class BadPlaces:
+    """The places of a text where bytes do not belong to its encoding, in order: rows with them are bad rows."""
+
+    def __init__(self, encoding: Encoding):
+        self.fix = _fix_of(encoding)
+        self._words: deque[str] = deque()
+
+    def add(self, words: str) -> None:
+        """The next place, in words."""
+        self._words.append(words)
+
+    def take(self, text: str | bytes) -> list[str]:
+        """The words for the places in the next stretch of the text; each place is taken once."""
+        num = text.count(STAND_IN) if isinstance(text, str) else text.count(STAND_IN_BYTES)
+        # UTF-7 alone can write the stand-in itself
+        return [self._words.popleft() for _ in range(min(num, len(self._words)))]
+
+
+def texts(blocks: Iterable[bytes], encoding: Encoding, bad: BadPlaces | None = None) -> Iterator[str]:
     """The text of a file, block by block, without its mark.
 
+    Args:
+        bad: takes the places where bytes do not belong to the encoding; the text has STAND_IN there. None: the first
+            one raises.
+
     Raises:
-        SourceError: a byte that does not belong to the encoding, with line and offset; what stands before it was
-            given.
+        SourceError: a byte that does not belong to the encoding, with line and offset, or more of them than a file
+            in this encoding has; what stands before was given.
     """
-    decoder = codecs.getincrementaldecoder(encoding.codec)()
-    num_read, num_lines = 0, 0
+    decoder = codecs.getincrementaldecoder(encoding.codec)("finetune_stand_in")
+    num_read, num_lines, num_bad, num_good = 0, 0, 0, 0
     skipped = len(encoding.mark)
+    # what is written otherwise hardly ever passes for UTF-8, but passes for a code of two bytes most of the time
+    good_for_bad = 1 if encoding.codec == "utf-8" else _GOOD_FOR_BAD
+    first: SourceError | None = None
     for block in _with_end(blocks):
         data = block[skipped:] if skipped and num_read == 0 and block else block or b""
         num_read += skipped if num_read == 0 and block else 0
+        _FOUND.places = places = []
+        too_many = False
         try:
             text = decoder.decode(data, final=block is None)
-        except UnicodeDecodeError as error:
-            object_ = bytes(error.object)
-            offset = num_read + len(data) - len(object_) + error.start
-            text = object_[: error.start].decode(encoding.codec, "replace")
-            yield text
-            line = num_lines + text.count("\n") + 1
-            raise _does_not_decode(object_, error.start, offset, line, encoding) from None
+        except _TooMany:
+            text, too_many = "", True
         except UnicodeError:  # the codecs of UTF-16 and UTF-32 raise the plain one at times
             raise SourceError(f"is not {encoding.codec}", _SET_IT, num_lines + 1) from None
+        for length, start, byte in places:
+            words = _does_not_decode(byte, num_read + len(data) - length + start, encoding)
+            if first is None:
+                before = text.partition(STAND_IN)[0]
+                first = SourceError(words, _fix_of(encoding), num_lines + before.count("\n") + 1)
+                if bad is None:
+                    yield before
+                    raise first
+            if bad:
+                bad.add(words)
         num_read += len(data)
         num_lines += text.count("\n")
+        num_bad += len(places)
+        if not text.isascii():  # bytes beyond one a character, as UTF-8 counts them: two for each stand-in
+            num_good += len(text.encode("utf-8", "surrogatepass")) - len(text) - 2 * len(places)
+        if first and (too_many or (num_bad > MANY_BAD_PLACES and num_bad * good_for_bad > num_good)):
+            raise first
         if text:
             yield text
 
@@ -325,12 +399,15 @@ def _with_end(blocks: Iterable[bytes]) -> Iterator[bytes | None]:
     yield None
 
 
-def _does_not_decode(data: bytes, index: int, offset: int, line: int, encoding: Encoding) -> SourceError:
+def _does_not_decode(byte: int, offset: int, encoding: Encoding) -> str:
+    name = "UTF-8" if encoding.codec == "utf-8" else encoding.label.split()[0]
+    return f"byte 0x{byte:02x} at offset {offset:,} is not {name}"
+
+
+def _fix_of(encoding: Encoding) -> str:
     if encoding.codec == "utf-8":
-        return SourceError(not_utf_8(data, index, offset), _SET_IT, line)
-    value = f"byte 0x{data[index]:02x}" if index < len(data) else "the end of the file"
-    what = f"{value} at offset {offset:,} is not {encoding.label.split()[0]}"
-    return SourceError(what, "set data.encoding to what the file is written in, or save it as UTF-8", line)
+        return _SET_IT
+    return "set data.encoding to what the file is written in, or save it as UTF-8"
 
 
 def mark_of(data: bytes, encoding: Encoding) -> bytes:

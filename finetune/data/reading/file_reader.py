@@ -34,6 +34,7 @@ class RawChunk:
         problems: rows found broken while reading, in order; they are row problems (data.bad_rows counts them).
         num_blank: blank lines among `rows` (with `data`, `parse` counts them).
         first_byte: where `data` starts, in the unpacked file; for messages.
+        undecoded: (line of `data` counted from 0, what, fix) where bytes did not belong to the file's encoding.
     """
 
     first_number: int
@@ -43,6 +44,7 @@ class RawChunk:
     problems: tuple[Problem, ...] = ()
     num_blank: int = 0
     first_byte: int = 0
+    undecoded: tuple[tuple[int, str, str], ...] = ()
 
 
 def parse(name: str, chunk: RawChunk) -> tuple[list[Row], list[Problem], int]:
@@ -53,7 +55,8 @@ def parse(name: str, chunk: RawChunk) -> tuple[list[Row], list[Problem], int]:
     """
     if chunk.data is None:
         return chunk.rows or [], list(chunk.problems), chunk.num_blank
-    rows, problems, num_blank = parse_lines(name, chunk.data, chunk.first_number, chunk.first_line, chunk.first_byte)
+    place = chunk.first_number, chunk.first_line, chunk.first_byte
+    rows, problems, num_blank = parse_lines(name, chunk.data, *place, chunk.undecoded)
     return rows, [*chunk.problems, *problems], num_blank
 
 
@@ -79,6 +82,7 @@ class FileReader:
         self.problems: list[Problem] = []
         self._num_bytes, self._num_rows = 0, 0
         self._num_crlf, self._has_mark, self._ends_open = 0, False, False
+        self._is_read = False
         self._stream: Stream | None = None
 
     @property
@@ -126,7 +130,7 @@ class FileReader:
             accepted.append(plural(self._num_crlf, "Windows line end"))
         if num_blank:
             accepted.append(plural(num_blank, "empty row" if self.kind == "xlsx" else "blank line"))
-        if self._ends_open and self.kind in ("jsonl", "csv", "tsv"):
+        if self._ends_open and self._is_read and self.kind in ("jsonl", "csv", "tsv"):
             accepted.append("no line end after the last row")
         return f"{self.name}: accepted {', '.join(accepted)}" if accepted else ""
 
@@ -140,6 +144,7 @@ class FileReader:
             yield from self._table_chunks(stream)
         else:
             yield from self._text_chunks(stream)
+        self._is_read = True
         self.sha256 = stream.finish()
 
     def _say_packing(self, packing: str) -> None:
@@ -176,8 +181,9 @@ class FileReader:
         elif encoding.evidence:
             self.notes.append(f"{self.name}: read as {encoding.label}: {encoding.evidence}")
         head = encodings.head_text(stream.head, encoding)
+        bad = encodings.BadPlaces(encoding)
         if self.kind in ("csv", "tsv"):
-            table = TextTable(self.name, self._texts(stream, encoding), head, self.kind == "tsv")
+            table = TextTable(self.name, self._texts(stream, encoding, bad), head, self.kind == "tsv", bad)
             yield from self._packed(table.rows(), table.notes)
             return
         named = self.kind
@@ -186,16 +192,16 @@ class FileReader:
             what = "JSON Lines (one value a line)" if self.kind == "jsonl" else "one JSON document"
             self.notes.append(f"{self.name}: {what}, though its name says otherwise")
         if self.kind == "json":
-            document = json_documents.Document(self.name, self._texts(stream, encoding))
+            document = json_documents.Document(self.name, self._texts(stream, encoding, bad), bad)
             yield from self._packed(document.rows(), document.notes)
         elif encoding.codec == "utf-8":
             yield from self._line_chunks(_without(stream.blocks(), len(encoding.mark)), len(encoding.mark))
         else:
-            lines = (text.encode("utf-8", "replace") for text in encodings.texts(stream.blocks(), encoding))
-            yield from self._line_chunks(lines, 0)
+            texts = encodings.texts(stream.blocks(), encoding, bad)
+            yield from self._line_chunks((text.encode("utf-8", "surrogatepass") for text in texts), 0, bad)
 
-    def _texts(self, stream: Stream, encoding: encodings.Encoding) -> Iterator[str]:
-        for text in encodings.texts(stream.blocks(), encoding):
+    def _texts(self, stream: Stream, encoding: encodings.Encoding, bad: encodings.BadPlaces) -> Iterator[str]:
+        for text in encodings.texts(stream.blocks(), encoding, bad):
             self._num_crlf += text.count("\r\n") if "\r" in text else 0
             self._ends_open = not text.endswith("\n")
             yield text
@@ -237,7 +243,9 @@ class FileReader:
             if item is None:
                 return
 
-    def _line_chunks(self, blocks: Iterable[bytes], first_byte: int) -> Iterator[RawChunk]:
+    def _line_chunks(
+        self, blocks: Iterable[bytes], first_byte: int, bad: encodings.BadPlaces | None = None
+    ) -> Iterator[RawChunk]:
         """JSON Lines, cut behind line ends. A line beyond every limit is told and passed over."""
         line, held, size = 1, [], 0
         skipping = False
@@ -245,7 +253,7 @@ class FileReader:
 
         def cut(data: bytes) -> RawChunk:
             nonlocal line, offset
-            made = RawChunk(self._num_rows + 1, line, data, first_byte=offset)
+            made = RawChunk(self._num_rows + 1, line, data, first_byte=offset, undecoded=_undecoded(data, bad))
             num_lines = data.count(b"\n")
             self._num_rows += num_lines + (not data.endswith(b"\n")) - num_blank_lines(data)
             self._num_crlf += data.count(b"\r\n") if b"\r" in data else 0
@@ -256,6 +264,7 @@ class FileReader:
         for block in blocks:
             if skipping:
                 end = block.find(b"\n") + 1
+                _undecoded(block[: end or len(block)], bad)
                 offset += end or len(block)
                 if not end:
                     continue
@@ -275,6 +284,7 @@ class FileReader:
                 what = f"is longer than {MAX_ROW_BYTES:,} bytes"
                 problem = Problem(f"{self.name}:{line}", f"row {self._num_rows}", what, fix="cut the row")
                 yield RawChunk(self._num_rows, line, None, [], (problem,))
+                _undecoded(rest, bad)
                 held, size, skipping = [], 0, True
                 offset += len(rest)
         data = b"".join(held)
@@ -289,6 +299,16 @@ class FileReader:
         yield from self._packed(folder.rows(), folder.notes)
         self.encoding, self.sha256 = folder.encoding.label, folder.digest.hexdigest()
         self._num_bytes = self.total_bytes = folder.num_bytes
+
+
+def _undecoded(data: bytes, bad: encodings.BadPlaces | None) -> tuple[tuple[int, str, str], ...]:
+    """(line counted from 0, what, fix) for each place of whole lines that did not decode."""
+    places = bad.take(data) if bad else []
+    found, at = [], 0
+    for words in places:
+        at = data.index(encodings.STAND_IN_BYTES, at) + 1
+        found.append((data.count(b"\n", 0, at), words, bad.fix if bad else ""))
+    return tuple(found)
 
 
 def _without(blocks: Iterable[bytes], num_bytes: int) -> Iterator[bytes]:

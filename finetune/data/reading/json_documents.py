@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from finetune.data.reading.encodings import STAND_IN, BadPlaces
 from finetune.data.reading.json_rows import DEEP, MAX_ROW_BYTES, SPACE, Decoder, Row, add_faults, is_exact, plain
 from finetune.data.reading.streams import BLOCK_BYTES, SourceError
 from finetune.data.shapes import plural
@@ -137,8 +138,10 @@ class _Window:
 class Document:
     """One JSON document. `notes` says what was taken as rows, once `rows` has been read."""
 
-    def __init__(self, name: str, texts: Iterable[str]):
+    def __init__(self, name: str, texts: Iterable[str], bad: BadPlaces | None = None):
+        """`bad` as `encodings.texts` fills it."""
         self.name, self.notes = name, []
+        self._bad = bad
         self._window, self._decoder, self._number = _Window(texts), Decoder(), 0
         self._fast = json.JSONDecoder()
 
@@ -165,6 +168,9 @@ class Document:
 
     def _fault(self, message: str, index: int, key: str = "") -> SourceError:
         window = self._window
+        if self._bad and window.text[index : index + 1] == STAND_IN:
+            places = self._bad.take(window.text[window.at : index + 1])
+            return SourceError([message, *places][-1], self._bad.fix, window.line_of(index), key)
         at_end = window.ended and index >= len(window.text.rstrip()) and not message.startswith("Unterminated")
         what = plain(message, window.column_of(index), at_end)
         return SourceError(what, "correct the file here", window.line_of(index), key)
@@ -193,10 +199,18 @@ class Document:
                 raise SourceError(what, "cut the row", window.line_of(window.at), key)
             window.more()
         size = end - window.at
+        faults = self._with_bad_places(faults, window.at, end)
         if size > MAX_ROW_BYTES:
             faults = [("", f"is longer than {MAX_ROW_BYTES:,} characters", "cut the row")]
         window.at = end
         return value, faults, size
+
+    def _with_bad_places(self, faults: list[tuple[str, str, str]], start: int, end: int) -> list[tuple[str, str, str]]:
+        """The faults of the value that stands there, with bytes in it that do not belong to the encoding."""
+        if self._bad is None or self._window.text.find(STAND_IN, start, end) < 0:
+            return faults
+        places = self._bad.take(self._window.text[start:end])
+        return [("", places[0], self._bad.fix)] if places else faults
 
     def _decoded(self) -> tuple[Any, int, list[tuple[str, str, str]]]:
         window = self._window
@@ -257,7 +271,7 @@ class Document:
             self._number = 1
             self.notes.append(f"{self.name}: objects one after another, each a row")
             problems: list[Problem] = []
-            add_faults(self.name, line, 1, faults, problems)
+            add_faults(self.name, line, 1, self._with_bad_places(faults, start, end), problems)
             yield end - start, problems or Row(line, 1, value)
             while window.peek() == "{":
                 yield self._row()
@@ -278,7 +292,7 @@ class Document:
             self.notes.append(f"{self.name}: one object, read as the only row")
             line = window.line_of(start)
             problems = []
-            add_faults(self.name, line, 1, faults, problems)
+            add_faults(self.name, line, 1, self._with_bad_places(faults, start, end), problems)
             yield end - start, problems or Row(line, 1, value)
         else:
             raise SourceError(f"is one object with {plural(len(value), 'key')}, not a list of rows", _LIST_FIX)

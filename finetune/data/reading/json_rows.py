@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from finetune.data.shapes import name_shown
@@ -209,11 +210,19 @@ def num_blank_lines(data: bytes) -> int:
 
 
 def parse_lines(
-    name: str, data: bytes, first_number: int, first_line: int, first_byte: int
+    name: str,
+    data: bytes,
+    first_number: int,
+    first_line: int,
+    first_byte: int,
+    bad: Sequence[tuple[int, str, str]] = (),
 ) -> tuple[list[Row], list[Problem], int]:
     """Whole lines of JSON Lines, UTF-8 -> (rows, problems of rows, number of blank lines).
 
     Lines end at \\n only, so U+2028 stays inside its text. Faulty lines are told, one each, and left out.
+
+    Args:
+        bad: (line counted from 0, what, fix) of lines that did not decode from the encoding of their file.
     """
     import orjson
 
@@ -224,6 +233,7 @@ def parse_lines(
     if lines and not lines[-1]:
         lines.pop()
     num_blank, number, start = 0, first_number - 1, first_byte
+    undecoded = {first_line + index: (what, fix) for index, what, fix in reversed(bad)}
     for line_number, line in enumerate(lines, first_line):
         stripped = line.strip(b" \t\r")
         if not stripped:
@@ -231,6 +241,10 @@ def parse_lines(
             start += len(line) + 1
             continue
         number += 1
+        if line_number in undecoded:
+            add_faults(name, line_number, number, [("", *undecoded[line_number])], problems)
+            start += len(line) + 1
+            continue
         try:
             value = orjson.loads(stripped)
             proved = is_exact(value, stripped)

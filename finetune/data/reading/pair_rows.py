@@ -15,6 +15,7 @@ from pathlib import Path
 from finetune.data.reading import encodings
 from finetune.data.reading.json_rows import Row
 from finetune.data.reading.streams import SourceError
+from finetune.data.shapes import plural
 from finetune.errors import Problem
 
 MAX_TEXT_BYTES = 4 * 1024**2
@@ -39,25 +40,44 @@ def pairs(folder: Path) -> tuple[list[tuple[str, str]], str]:
     names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     found: list[tuple[list[tuple[str, str]], str]] = []
     for question, answer in CONVENTIONS:
-        stems = {name[: -len(end)] for end in (question, answer) for name in names if name.lower().endswith(end)}
-        if stems:
-            found.append(
-                ([(stem + question, stem + answer) for stem in sorted(stems)], f"NAME{question} + NAME{answer}")
-            )
+        halves = [_by_stem(names, end) for end in (question, answer)]
+        if any(halves):
+            found.append((_matched(halves, ("", ""), (question, answer)), f"NAME{question} + NAME{answer}"))
     if all(name in names and (folder / name).is_dir() for name in FOLDERS):
-        stems = {
-            name
-            for half in FOLDERS
-            for name in os.listdir(folder / half)
-            if name.lower().endswith(".txt") and not name.startswith(".")
-        }
-        if stems:
-            pairs_found = [(f"questions/{name}", f"answers/{name}") for name in sorted(stems)]
+        halves = [_by_stem(sorted(os.listdir(folder / half)), ".txt") for half in FOLDERS]
+        if any(halves):
+            pairs_found = _matched(halves, ("questions/", "answers/"), (".txt", ".txt"))
             found.append((pairs_found, "questions/NAME.txt + answers/NAME.txt"))
     if len(found) > 1:
         what = f"holds text pairs named in two ways: {found[0][1]}; {found[1][1]}"
         raise SourceError(what, "keep one way, or put them into folders of their own")
     return found[0] if found else ([], "")
+
+
+def _by_stem(names: list[str], end: str) -> dict[str, str]:
+    """NAME -> the file as it is really spelled: endings are those of the convention in any case.
+
+    Raises:
+        SourceError: two files are the same half of a pair.
+    """
+    files: dict[str, str] = {}
+    for name in names:
+        if name.lower().endswith(end) and not name.startswith("."):
+            stem = name[: -len(end)]
+            if stem in files:
+                what = f"holds two files NAME{end} for one pair, which differ in upper and lower case only"
+                raise SourceError(what, "keep one of them")
+            files[stem] = name
+    return files
+
+
+def _matched(halves: list[dict[str, str]], folders: tuple[str, str], ends: tuple[str, str]) -> list[tuple[str, str]]:
+    """(question, answer) sorted by NAME; a half that is missing is named as the convention has it."""
+    made = []
+    for stem in sorted({*halves[0], *halves[1]}):
+        question, answer = (start + half.get(stem, stem + end) for half, start, end in zip(halves, folders, ends))
+        made.append((question, answer))
+    return made
 
 
 class Pairs:
@@ -76,6 +96,11 @@ class Pairs:
         """
         files, convention = pairs(self.folder)
         self.notes.append(f"{self.name}: text pairs, {convention}")
+        used = {name.partition("/")[0] for pair in files for name in pair}
+        others = [name for name in os.listdir(self.folder) if not name.startswith(".") and name not in used]
+        if others:
+            what = plural(len(others), "other entry" if len(others) == 1 else "other entrie")
+            self.notes.append(f"{self.name}: {what} of the folder not read")
         self.encoding = encodings.find(self._sample(files), self._asked)
         if self.encoding.evidence:
             self.notes.append(f"{self.name}: read as {self.encoding.label}: {self.encoding.evidence}")
@@ -87,7 +112,7 @@ class Pairs:
             ]
             size = sum(len(text or "") for text in texts)
             if problems:
-                yield size, problems
+                yield size, [_one_problem(problems)]
             else:
                 yield size, Row(1, number, dict(zip(("question", "answer"), texts)), f"{self.name}/{question}")
 
@@ -131,3 +156,12 @@ class Pairs:
         except SourceError as error:
             return refuse(error.what, error.fix, f":{error.line}")
         return text.replace("\r\n", "\n").strip("\n")
+
+
+def _one_problem(problems: list[Problem]) -> Problem:
+    """What is wrong with a pair: one bad row, also where both halves are."""
+    first = problems[0]
+    if len(problems) == 1:
+        return first
+    what = f"{first.what}; and the answer's file: {problems[1].what}"
+    return Problem(first.where, first.key, what, fix=first.fix)

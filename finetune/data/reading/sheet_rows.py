@@ -6,15 +6,15 @@ memory, which two cells in opposite corners of a small file can make larger than
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from finetune.data.reading.cell_text import as_shown, as_text
 from finetune.data.reading.json_rows import Row
 from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import name_shown, names_shown, plural
@@ -46,6 +46,7 @@ class Workbook:
     def __init__(self, name: str, file: IO[bytes], sheet: str | None):
         self.name, self.notes = name, []
         self._file, self._sheet = file, sheet
+        self._shown: Counter[str] = Counter()  # how cells became text -> cells
 
     def rows(self) -> Iterator[tuple[int, Row | list[Problem] | None]]:
         """(characters, row or problems; None for an empty row) in order; a row's line is its number in the sheet.
@@ -119,9 +120,27 @@ class Workbook:
                 yield 1, None
             number, last = number + 1, line
             yield self._row(line, number, columns, cells)
+        self._say_shown()
+
+    def _say_shown(self) -> None:
+        for how, what in (
+            ("formatted", "written as their number format shows them"),
+            ("date", "with a date or time, written as in ISO 8601 (2024-03-01)"),
+            ("unknown", "whose number format is not applied; the plain value is taken, perhaps not what one sees"),
+        ):
+            if self._shown[how]:
+                self.notes.append(f"{self.name}: {plural(self._shown[how], 'cell')} {what}")
+
+    def _text(self, cell: Any) -> str:
+        value = cell.value
+        if value is None or isinstance(value, (str, bool)):
+            return as_text(value)
+        text, how = as_shown(value, cell.number_format)
+        self._shown[how] += 1
+        return text
 
     def _row(self, line: int, number: int, columns: list[str], cells: list[Any]) -> tuple[int, Row | list[Problem]]:
-        texts = [as_text(cell.value) for cell in cells]
+        texts = [self._text(cell) for cell in cells]
         size = sum(map(len, texts)) + len(texts)
         wrong = [column for column, cell in zip(columns, cells) if cell.data_type == "e"]
         if any(texts[len(columns) :]):
@@ -150,25 +169,6 @@ def _records(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
             kept.pop()
         if kept:
             yield line, kept
-
-
-def as_text(value: Any) -> str:
-    """A cell as text: whole numbers without a point, dates as in ISO 8601, an empty cell as no text."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, float):
-        if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        return format(decimal.Decimal(repr(value)), "f")
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat()
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    return str(value)
 
 
 def _look_inside(file: IO[bytes]) -> dict[str, _SheetFacts]:

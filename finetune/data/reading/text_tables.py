@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from finetune.data.reading.encodings import BadPlaces
 from finetune.data.reading.json_rows import MAX_ROW_BYTES, Row
 from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import names_shown, plural
@@ -14,16 +16,19 @@ from finetune.errors import Problem
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _NUL_FIX = "save the table again as CSV UTF-8"
+# the line by which a table tells Excel its separator
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[\t,;|]*\r?\n', re.IGNORECASE)
 _HEADER_OPEN = "a quote in the header line is never closed"
 
 
 class TextTable:
     """A table of text. The first record names the columns; `notes` says how cells are separated."""
 
-    def __init__(self, name: str, texts: Iterable[str], head: str, tab_first: bool):
-        """`head` is the beginning of the text, enough to hold the header line."""
+    def __init__(self, name: str, texts: Iterable[str], head: str, tab_first: bool, bad: BadPlaces | None = None):
+        """`head` is the beginning of the text, enough to hold the header line; `bad` as `encodings.texts` fills it."""
         self.name, self.notes = name, []
-        self._lines = _Lines(texts)
+        self._bad = bad
+        self._lines = _Lines(texts, bad)
         self._head, self._tab_first = head, tab_first
 
     def rows(self) -> Iterator[tuple[int, Row | list[Problem] | None]]:
@@ -53,6 +58,13 @@ class TextTable:
                 yield lines.num_characters, None
                 continue
             number += 1
+            if lines.bad:
+                words, fix = lines.bad[0], self._bad.fix if self._bad else ""
+                if number == 0:
+                    raise SourceError(words, fix, lines.first_line)
+                problem = Problem(f"{self.name}:{lines.first_line}", f"row {number}", words, fix=fix)
+                yield lines.num_characters, [problem]
+                continue
             if number == 0:
                 continue
             if len(record) != len(columns):
@@ -64,19 +76,27 @@ class TextTable:
                 yield lines.num_characters, Row(lines.first_line, number, dict(zip(columns, record)))
 
     def _columns(self) -> tuple[list[str], str]:
-        delimiter, header = _dialect(self._head, tab_first=self._tab_first)
+        told = _SEPARATOR_LINE.match(self._head)
+        if told:
+            self._head = self._head[told.end() :]
+            next(self._lines)
+            delimiter, header = told.group(1), _header(self._head, told.group(1))
+        else:
+            delimiter, header = _dialect(self._head, tab_first=self._tab_first)
         if header is None:
-            line = self._head[: len(self._head) - len(self._head.lstrip())].count("\n") + 1
+            line = self._head[: len(self._head) - len(self._head.lstrip())].count("\n") + 1 + bool(told)
             if "\x00" in self._head:
-                line = self._head.count("\n", 0, self._head.index("\x00")) + 1
+                line = self._head.count("\n", 0, self._head.index("\x00")) + 1 + bool(told)
                 raise SourceError("holds a NUL character", _NUL_FIX, line)
             raise SourceError(_HEADER_OPEN, "close the quote", line)
-        self.notes.append(f"{self.name}: cells are separated by {_DELIMITERS[delimiter]}, from its header line")
+        mark = _DELIMITERS.get(delimiter) or f'the mark "{delimiter}"'
+        source = "its first line, sep=, which is no row" if told else "its header line"
+        self.notes.append(f"{self.name}: cells are separated by {mark}, from {source}")
         columns = [column.strip() for column in header]
         twice = sorted({column for column in columns if column and columns.count(column) > 1})
         if twice:
             what = f"two columns have the same name: {names_shown(twice)}"
-            raise SourceError(what, "name each column once in the header line", 1)
+            raise SourceError(what, "name each column once in the header line", 1 + bool(told))
         return columns, delimiter
 
     def _fault(self, complaint: str, number: int, key: str) -> Problem:
@@ -101,14 +121,17 @@ class _Lines:
     Lines end at \\n only: a record may hold \\r or U+2028 inside quotes, and line numbers are those of an editor.
     """
 
-    def __init__(self, texts: Iterable[str]):
+    def __init__(self, texts: Iterable[str], bad: BadPlaces | None = None):
         self._lines = self._split(texts)
+        self._bad_places = bad
+        self.bad: list[str] = []  # of the record at work, in words
         self._next_line, self.first_line = 1, 1
         self.num_lines = self.num_characters = 0
         self.last = ""
 
     def begin_record(self) -> None:
         self.first_line, self.num_lines, self.num_characters = self._next_line, 0, 0
+        self.bad = []
 
     def __iter__(self) -> _Lines:
         return self
@@ -119,6 +142,8 @@ class _Lines:
         self.num_lines += 1
         self.num_characters += len(line)
         self.last = line
+        if self._bad_places and not line.isascii():
+            self.bad += self._bad_places.take(line)
         if "\x00" in line:
             raise SourceError("holds a NUL character", _NUL_FIX, self._next_line - 1)
         if self.num_characters > MAX_ROW_BYTES:
@@ -145,13 +170,17 @@ def _dialect(head: str, *, tab_first: bool) -> tuple[str, list[str] | None]:
     """(delimiter, header cells): the mark that cuts the header line into most cells, in a tie the comma."""
     best: tuple[str, list[str] | None] = ("\t" if tab_first else ",", None)
     for delimiter in ("\t", ",", ";") if tab_first else (",", ";", "\t"):
-        try:
-            header = next(filter(_has_text, _reader(head, delimiter)), None)
-        except (csv.Error, SourceError):
-            continue
+        header = _header(head, delimiter)
         if header and (best[1] is None or len(header) > len(best[1])):
             best = (delimiter, header)
     return best
+
+
+def _header(head: str, delimiter: str) -> list[str] | None:
+    try:
+        return next(filter(_has_text, _reader(head, delimiter)), None)
+    except (csv.Error, SourceError, ValueError, TypeError):  # no mark that csv takes
+        return None
 
 
 def _has_text(record: list[str]) -> bool:
