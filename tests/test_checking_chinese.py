@@ -26,9 +26,7 @@ LEAST_SHARE = 0.97
 
 def test_the_lines_of_the_rooms_are_translated() -> None:
     lines = {
-        line: where
-        for line, where in literal_lines().items()
-        if not any(words in line for words in TOLD_OTHERWISE)
+        line: where for line, where in literal_lines().items() if not any(words in line for words in TOLD_OTHERWISE)
     }
     missing = [f"{where}: {line}" for line, where in lines.items() if not _is_translated(line)]
     share = 1 - len(missing) / len(lines)
@@ -54,7 +52,9 @@ def test_each_line_has_the_same_slots_in_both_languages_and_no_ascii_marks_in_ch
     ("english", "chinese"),
     [
         ("key answer: text is due for the answer, found a list", "键 answer：答案应为文字，实际是列表"),
-        ("message 2: an object with from and value is due, found null", "消息 2：应为含 from 和 value 的对象，实际是空值（null）"),
+        ("message 2: an object with from and value is due, found null",
+         "消息 2：应为含 from 和 value 的对象，实际是空值（null）"),
+        ("key answer: the answer is empty", "键 answer：答案为空"),
         ("the system turn holds a NUL character", "系统提示含有空字符（NUL）"),
         ("line a comma or a closing bracket is missing (column 12)", "该行缺少逗号或右括号（第 12 列）"),
         ("sheet Rows, the first with rows; not read: old", "工作表 Rows（第一个有数据的）；未读取：old"),

@@ -80,7 +80,8 @@ def test_bad_rows_are_refused_with_a_page_that_says_all_of_it(tmp_path: Path) ->
     ended = finetune("check", "recipe.yaml", cwd=tmp_path)
     assert ended.code == 2
     assert ended.err.splitlines()[1:] == [
-        "error: rows.csv:5, rows.csv:11, rows.csv:13: key answer: the answer is empty. Fix: fill it in, or remove the row"
+        "error: rows.csv:5, rows.csv:11, rows.csv:13: key answer: the answer is empty. Fix: fill it in, or remove the "
+        "row"
     ]
     report = _report(tmp_path)
     assert report["verdict"]["kind"] == "not_ready"

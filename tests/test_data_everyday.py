@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import openpyxl
 import pytest
@@ -89,9 +90,26 @@ def test_a_broken_pair_in_chinese_lines_is_one_bad_row(tmp_path, asked):
 
 
 def test_texts_that_hold_the_replacement_character_stay(tmp_path):
-    (tmp_path / "rows.csv").write_text("question,answer\nq\ufffd,a\n", encoding="utf-8")
+    (tmp_path / "rows.csv").write_bytes("question,answer\nq\ufffd,a\n".encode() + b"caf\xe9,b\n")
     done = read(tmp_path, "rows.csv")
-    assert (done.values, done.row_messages) == ([{"question": "q\ufffd", "answer": "a"}], [])
+    assert done.values == [{"question": "q\ufffd", "answer": "a"}]
+    assert [problem.where for problem in done.row_problems] == ["rows.csv:3"]
+
+
+def test_nothing_is_claimed_of_an_end_that_was_not_read(tmp_path):
+    row = "question of the first clinic,answer\n" * 100_000
+    (tmp_path / "rows.csv").write_text("question,answer\nq,\x00\n" + row)
+    done = read(tmp_path, "rows.csv")
+    assert (len(done.messages), done.reader.closing_note(0)) == (1, "")
+
+
+def test_a_broken_byte_in_the_only_object_of_a_document(tmp_path):
+    (tmp_path / "rows.json").write_bytes(b'{"question": "caf\xe9",\n"answer": "a"}')
+    done = read(tmp_path, "rows.json")
+    assert (done.rows, done.row_messages) == (
+        [],
+        [f"rows.json:1: row 1: byte 0xe9 at offset 17 is not UTF-8. Fix: {FIX_ENCODING}"],
+    )
 
 
 def test_many_broken_places_refuse_the_file_and_claim_nothing_of_its_end(tmp_path):
@@ -162,7 +180,7 @@ def test_numbers_as_their_format_shows_them(value, number_format, text, how):
 
 def test_a_workbook_says_how_cells_became_text(tmp_path):
     book = openpyxl.Workbook()
-    sheet = book.active
+    sheet: Any = book.active
     sheet.append(["question", "answer"])
     for value, number_format in ((0.5, "0%"), (1234.5, "#,##0.00"), (0.5, "# ?/?"), (7, "General")):
         sheet.append(["q", value])
@@ -232,7 +250,7 @@ def test_squad_rows_are_told_what_to_do(tmp_path):
 # turns as OpenAI writes them
 
 
-def _talk(answer: object, question: object = "q", **keys: object) -> dict[str, object]:
+def _talk(answer: object, question: object = "q", **keys: object) -> dict[str, Any]:
     user = {"role": "user", "content": question}
     return {"messages": [user, {"role": "assistant", "content": answer, **keys}]}
 

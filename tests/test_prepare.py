@@ -9,7 +9,7 @@ import training_kit as kit
 
 from finetune import data, prepare, recipe
 from finetune.data import Conversation, Message
-from finetune.errors import DataError, ModelError
+from finetune.errors import DataError, ModelError, Problem
 from finetune.render import Rendered
 
 
@@ -170,6 +170,7 @@ def test_fault_41_only_what_would_help_is_advised(home: Path) -> None:
         prepare.check_rendered(train, held_out, low)
     (problem,) = caught.value.problems
     enough = train.overlong_tokens[0]
+    assert isinstance(problem, Problem)
     assert 100 < enough <= 256
     assert problem.fix == f"set data.max_length: {enough}"
     with_history = prepare.render_split(base, [_talk(5, "hi", "y" * 300, "kind", "hello")] * 2, "drop")

@@ -9,6 +9,7 @@ from finetune.checking.sentence_words import SENTENCES
 from finetune.checking.sentences_of_files import COUNTED, FILE_SENTENCES, WORDS
 
 _SLOT = re.compile(r"\{([a-zA-Z])\}")
+_PART = re.compile(r"(key|message) ([^\s:]+): ")
 _COUNT = re.compile(r"(\d[\d,]*) ([a-z -]+?)s?")
 # Chinese is written without a blank between its characters.
 _BLANK = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) (?=[\u4e00-\u9fff])")
@@ -26,6 +27,9 @@ def _chinese(line: str) -> str | None:
     exact, patterns = _table()
     if line in exact:
         return exact[line]
+    # "key answer: the answer is empty", "message 2: role is unknown"
+    if (part := _PART.match(line)) and (inner := _chinese(line[part.end() :])) is not None:
+        return f"{'键' if part[1] == 'key' else '消息'} {part[2]}：{inner}"
     for pattern, chinese in patterns:
         match = pattern.fullmatch(line)
         if match is None:
@@ -41,10 +45,9 @@ def _chinese(line: str) -> str | None:
         else:
             words = {name: text if name.isupper() else _value(text) for name, text in found.items()}
             return _BLANK.sub("", _SLOT.sub(lambda slot, values=words: values[slot[1]], chinese))
-    # "key answer: the answer is empty", "held.csv: columns not used: id"
+    # "held.csv: columns not used: id"
     head, colon, rest = line.partition(": ")
     if colon and len(head.split()) <= 3 and (inner := _chinese(rest)) is not None:
-        head = re.sub(r"^message (?=\d|N)", "消息 ", re.sub(r"^key ", "键 ", head))
         return f"{head}：{inner}"
     return None
 
@@ -73,7 +76,9 @@ def _table() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
             exact[english] = chinese
             continue
         pattern = re.escape(english).replace(r"\(s\)", "s?")
-        pattern = re.sub(r"\\\[([\w\\-]+(?:\\\|[\w\\-]+)+)\\\]", lambda m: "(?:" + m[1].replace(r"\|", "|") + ")", pattern)
+        pattern = re.sub(
+            r"\\\[([\w\\-]+(?:\\\|[\w\\-]+)+)\\\]", lambda m: "(?:" + m[1].replace(r"\|", "|") + ")", pattern
+        )
         pattern = re.sub(r"\\\{([a-zA-Z])\\\}", r"(?P<\1>.+?)", pattern)
         patterns.append((re.compile(pattern, re.DOTALL), chinese))
     # What says more fits before what says less: "sheet {x}, the first with rows" before "sheet {x}".

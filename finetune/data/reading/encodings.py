@@ -20,6 +20,7 @@ from finetune.data.reading.streams import SourceError
 from finetune.data.shapes import plural
 
 SAMPLE_BYTES = 256 * 1024
+_SHIFT_OUT, _SHIFT_BACK = re.compile(rb"\x1b\$[@B]"), re.compile(rb"\x1b\([BJ]")
 MANY_BAD_PLACES = 20
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -77,8 +78,10 @@ def find(head: bytes, asked: str = "auto") -> Encoding:
     if found:
         return found if found.codec != "utf-8" else Encoding("utf-8", found.mark)
     sample = head[:SAMPLE_BYTES]
-    if b"\x1b$" in sample:
-        line = sample.count(b"\n", 0, sample.index(b"\x1b$")) + 1
+    shift = _SHIFT_OUT.search(sample)
+    # seven bits, and back to Latin again at the end of every line: a text that only holds ESC $ is none
+    if shift and sample.isascii() and _SHIFT_BACK.search(sample, shift.end()):
+        line = sample.count(b"\n", 0, shift.start()) + 1
         what = "changes its character set on the way, as ISO-2022-JP does"
         raise SourceError(what, "set data.encoding: iso2022_jp, or save the file as UTF-8", line)
     if b"\x00" in sample:
