@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,16 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
 
+CHROMIUM = Path(os.environ.get("FINETUNE_CHROMIUM", "/usr/bin/chromium"))
+BROWSER_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 _REAL_CONNECT, _REAL_CONNECT_EX = socket.socket.connect, socket.socket.connect_ex
 
 
@@ -69,3 +80,16 @@ def stories() -> Path:
     if not (folder / "config.json").is_file():
         pytest.skip("FINETUNE_SHARED has no models/stories3M")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; without one the test is skipped, or fails where FINETUNE_REQUIRE_BROWSER is set."""
+    if not CHROMIUM.is_file():
+        complain = pytest.fail if os.environ.get("FINETUNE_REQUIRE_BROWSER") else pytest.skip
+        complain(f"no browser at {CHROMIUM}; install Chromium or set FINETUNE_CHROMIUM")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (pip)")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=BROWSER_FLAGS)
+        yield running
+        running.close()

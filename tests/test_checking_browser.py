@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +12,6 @@ from finetune.checking.report import render
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path(os.environ.get("FINETUNE_CHROMIUM", "/usr/bin/chromium"))
-BROWSER_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MADE = {"clean": checking_kit.clean, "looked_at": checking_kit.looked_at, "refused": checking_kit.refused}
 # WCAG: the contrast of every visible text with what lies behind it, and whether it is large.
 CONTRASTS = """() => {
@@ -54,18 +43,6 @@ CONTRASTS = """() => {
   }
   return bad;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    if not CHROMIUM.is_file():
-        complain = pytest.fail if os.environ.get("FINETUNE_REQUIRE_BROWSER") else pytest.skip
-        complain(f"no browser at {CHROMIUM}; install Chromium or set FINETUNE_CHROMIUM")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (pip)")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=BROWSER_FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +14,6 @@ gradio = pytest.importorskip("gradio", reason="the demo needs the gradio extra")
 from test_demo import ScriptedEngine, app, conversation, free_port, page_module, until  # noqa: E402
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = Path(os.environ.get("FINETUNE_CHROMIUM", "/usr/bin/chromium"))
-BROWSER_FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +26,6 @@ def page(engine) -> Iterator:
     served = app.serve([engine], port=free_port())
     yield served
     served.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    if not CHROMIUM.is_file():
-        complain = pytest.fail if os.environ.get("FINETUNE_REQUIRE_BROWSER") else pytest.skip
-        complain(f"no browser at {CHROMIUM}; install Chromium or set FINETUNE_CHROMIUM")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (pip)")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=BROWSER_FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture

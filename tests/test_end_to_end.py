@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_demo_browser import browser, free_port  # noqa: F401  (the fixture)
+from test_demo import free_port
 
 from finetune import resources
 
@@ -208,7 +208,7 @@ def served(run_folder, workplace) -> Iterator[str]:
 
 
 @pytest.mark.browser
-def test_the_demo_of_a_run_answers_in_a_browser(browser, served):  # noqa: F811
+def test_the_demo_of_a_run_answers_in_a_browser(browser, served):
     """Base and adapter side by side, from the run's own weights, streamed into a real page."""
     tab = browser.new_context(locale="en-US").new_page()
     tab.set_default_timeout(20_000)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_demo_browser import BROWSER_FLAGS, CHROMIUM
 
 from finetune import data, prepare, recipe
 from finetune.checking import preview
@@ -39,18 +37,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loaded = recipe.load(home / "recipe.yaml")
     preview.write_page(home / "page.html", loaded, data.load(loaded), prepare.open_base(loaded))
     return home / "page.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    if not CHROMIUM.is_file():
-        complain = pytest.fail if os.environ.get("FINETUNE_REQUIRE_BROWSER") else pytest.skip
-        complain(f"no browser at {CHROMIUM}; install Chromium or set FINETUNE_CHROMIUM")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright (pip)")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=BROWSER_FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def write_report(run: Run) -> Path:
         interval=_interval(evaluation["held_out"]),
         row_picture=_row_picture(evaluation["held_out"]),
         pictures=_pictures(run, check),
-        samples=shown_samples(run),
+        samples=answers.shown(answers.read(run.samples_path), words.evaluate.show_rows),
         sample_line=_sample_line(evaluation["samples"], words.evaluate.show_rows),
         choices=_choices(run, plan),
         held_out=evaluation["held_out"],
