@@ -1,7 +1,8 @@
 """Kill a training at random moments, resume it, compare: `python tests/kill_rounds.py --rounds 100` (`make kill`).
 
-Each round trains in a forked child that saves after every step, kills it with SIGKILL at a random moment, resumes in
-another child, and compares the adapter with the one of an uninterrupted run, bit by bit.
+Each round trains in a forked child that saves after every step, kills it with SIGKILL at a random moment (every
+second time at the next beginning of a save), resumes in another child, and compares the adapter with the one of an
+uninterrupted run, bit by bit.
 """
 
 from __future__ import annotations
@@ -50,17 +51,29 @@ def _whole(folder: Path, base: Path) -> dict[str, Any]:
     }
 
 
-def _round(folder: Path, base: Path, answer: Path, seconds: float) -> tuple[bool, dict[str, Any]]:
-    """One kill and one resumption; gives whether the kill landed inside a save, and what the resumed run gave."""
+def _round(folder: Path, base: Path, answer: Path, seconds: float, aimed: bool) -> tuple[bool, dict[str, Any]]:
+    """One kill and one resumption; gives whether the kill landed inside a save, and what the resumed run gave.
+
+    Args:
+        seconds: how long the child is left alone.
+        aimed: wait then for the beginning of a save: on a busy machine few kills would hit one by chance.
+    """
     pid = kit.fork(lambda: _whole(folder, base), answer)
     deadline = time.monotonic() + 60
     while not (folder / "checkpoints").exists() and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(seconds)  # a child that has ended by then waits to be collected: its pid is not another's
+    while aimed and not kit.leftovers(folder / "checkpoints") and time.monotonic() < deadline and not _ended(pid):
+        time.sleep(0.0005)
     os.kill(pid, signal.SIGKILL)
     kit.wait(pid)
     in_save = bool(kit.leftovers(folder / "checkpoints"))
     return in_save, kit.in_child(lambda: _whole(folder, base), answer)
+
+
+def _ended(pid: int) -> bool:
+    """Whether a child has ended, without collecting it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def rounds(num: int, seed: int, folder: Path, tell: Any = lambda line: None) -> tuple[Counter[str], int]:
@@ -73,7 +86,7 @@ def rounds(num: int, seed: int, folder: Path, tell: Any = lambda line: None) -> 
     duration = time.monotonic() - began
     draw, outcomes, num_in_save = random.Random(seed), Counter[str](), 0
     for number in range(num):
-        in_save, got = _round(folder / "run", base, answer, draw.uniform(0, duration))
+        in_save, got = _round(folder / "run", base, answer, draw.uniform(0, duration), bool(number % 2))
         num_in_save += in_save
         left = kit.leftovers(folder / "run" / "checkpoints")
         if got.get("value") == expected and not left:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reading_kit import find, read, read_source
 
-from finetune.data.reading import json_documents, json_rows
+from finetune.data.reading import json_documents, json_rows, parquet_rows
 from finetune.data.reading.kinds import kind_of
 
 ROWS = [{"question": f"question {number}?", "answer": f"answer {number}.\nEnd."} for number in range(5)]
@@ -421,3 +422,17 @@ def test_any_damage_is_refused_or_read_and_never_raises(tmp_path, name, changes,
     before = time.process_time()
     read(tmp_path, name)
     assert time.process_time() - before < 5
+
+
+def test_a_streamed_parquet_file_is_read_by_the_callers_thread_alone(tmp_path: Path):
+    """Arrow's own threads would still wait for the interpreter when the process ends, and abort it."""
+    seen = set()
+
+    class Watched(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            seen.add(threading.current_thread())
+            return super().read(size)
+
+    read = [row.value for _, row in parquet_rows.rows(Watched(as_parquet(ROWS)))]
+    assert read == ROWS
+    assert seen == {threading.current_thread()}

@@ -27,7 +27,9 @@ def rows(file: IO[bytes]) -> Iterator[tuple[int, Row]]:
 
     number = 0
     try:
-        table = parquet.ParquetFile(pa.PythonFile(file, mode="r"))
+        # Read ahead, a Python file would be read by Arrow's own threads, which abort the process when it ends while one
+        # of them still waits for the interpreter (apache/arrow#45214).
+        table = parquet.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
         columns = table.schema_arrow.names
         twice = sorted({column for column in columns if columns.count(column) > 1})
         if twice:
