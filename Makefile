@@ -58,7 +58,7 @@ test: $(VENV)/.dev ## every test; browser tests need Chromium and are skipped, w
 	@if [ ! -x "$(CHROMIUM)" ]; then \
 		echo "note: no Chromium at $(CHROMIUM): the browser tests will be skipped."; \
 		echo "      Debian: apt-get install chromium; elsewhere: FINETUNE_CHROMIUM=/path/to/chromium make test"; fi
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff and pyright

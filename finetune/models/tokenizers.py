@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError, Problem
-from finetune.models.base import BaseSource, hub_errors
+from finetune.models.sources import BaseSource, hub_errors
 from finetune.models.templates import PLAIN, read_template
 
 
