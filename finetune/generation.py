@@ -5,14 +5,17 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from finetune import models, recipe, resources
-from finetune.errors import ModelError, Problem, RunError
+from finetune.data import ImageRef, picture_of
+from finetune.errors import IntegrityError, ModelError, Problem, RunError
 from finetune.render import Renderer
-from finetune.runs import MANIFEST, Run
+from finetune.render.renderer import fingerprint
+from finetune.runs import MANIFEST, Run, sha256_of
+from finetune.talk import Talk
 
 _DEFAULT_CONTEXT_TOKENS = 2_048
 _DEFAULT_NEW_TOKENS = 256
@@ -33,6 +36,9 @@ class Source:
     template_file: Path | None
     max_new_tokens: int
     thinking: str
+    chat: models.ChatFacts | None = None  # what the adapter's folder says of itself
+    where: str = ""  # the recipe that the words above are of; "" outside of a run
+    max_image_pixels: int = models.DEFAULT_MAX_PIXELS
 
 
 def find_source(source: str | Path, base: str | None = None) -> Source:
@@ -45,6 +51,7 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
     Raises:
         RunError: the run has no adapter yet.
         ModelError: nothing of the kind, or an adapter folder whose base is not known.
+        IntegrityError: a file of the adapter's was changed after training.
     """
     path = Path(source)
     if (path / MANIFEST).is_file():
@@ -53,18 +60,98 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
         # Its run knows the template and the system prompt it was trained with.
         return _from_run(Run.open(path.parent), base)
     if (path / "adapter_config.json").is_file():
-        config = models.check_adapter(path)
-        name = base or config.get("base_model_name_or_path")
-        if not name:
-            raise ModelError(Problem(str(source), "", "does not name its base", fix="add --base MODEL"))
-        found = models.find_base(name, config.get("revision"))
-        return Source(path.resolve().name, found, path, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+        return _from_adapter(path, base)
     if not path.exists() and "/" not in str(source) and str(source) != resources.STARTER_ID:
         # transformers would look for a model of that bare name on the hub.
         fix = "name a run folder, an adapter folder, a base folder, a hub id like owner/name, or starter"
         raise ModelError(Problem(str(source), "", "no such run, adapter or base", fix=fix))
     found = models.find_base(str(source), None, path if path.is_dir() else None)
     return Source(found.label, found, None, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+
+
+def _from_adapter(path: Path, base: str | None) -> Source:
+    """An adapter's folder outside of a run: what chat.json says is all that is known of its prompt."""
+    config = models.check_adapter(path)
+    chat = models.read_chat(path)
+    trained_on = config.get("base_model_name_or_path")
+    name = base or trained_on
+    if not name:
+        raise ModelError(Problem(str(path), "", "does not name its base", fix="add --base MODEL"))
+    was_folder = chat is not None and chat.base.get("is_local") and name != resources.STARTER_ID
+    if base is None and was_folder and not Path(name).is_dir():
+        what = "was trained on a base in a folder that is not here"
+        raise ModelError(Problem(str(path), "", what, repr(name), "name that folder with --base"))
+    # The commit belongs to the base it was trained on, not to another one.
+    found = models.find_base(name, config.get("revision") if name == trained_on else None)
+    title = path.resolve().name
+    if chat is None:
+        return Source(title, found, path, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+    return Source(title, found, path, chat.system_prompt, (), "auto", None, chat.max_new_tokens, "off", chat)
+
+
+def _chat_of(run: Run) -> models.ChatFacts | None:
+    """chat.json of a run's adapter, seen to be the one that the run wrote; None in runs of older kits."""
+    chat = models.read_chat(run.adapter_dir)
+    expected = (run.manifest.get("adapter") or {}).get("chat_sha256")
+    found = sha256_of(run.adapter_dir / models.CHAT) if chat is not None else None
+    if expected is not None and found != expected:
+        what = "is missing" if found is None else "was changed after training"
+        fix = "put it back, or start a new run"
+        got = models.then_now(expected, found) if found else ""
+        raise IntegrityError(Problem(f"{run.path.name}/adapter/{models.CHAT}", "", what, got, fix))
+    return chat
+
+
+def _prompting(source: Source, config: Any) -> tuple[Renderer, list[str]]:
+    """The renderer of what is served, and what was chosen, one line each.
+
+    An adapter that brings its own prompt is served with it, after recipe and base were seen to agree.
+
+    Raises:
+        IntegrityError: recipe or base give another prompt than the adapter was trained with, or it is another base.
+    """
+    chat, notes = source.chat, []
+    options = {"enable_thinking": source.thinking == "keep"}
+    if chat is None:
+        tokenizer, notes = models.load_tokenizer(source.base, source.chat_template, source.template_file)
+        if source.adapter_dir is not None:
+            notes.append(_UNCHECKED if source.where else _FOREIGN)
+        return Renderer(tokenizer, options), notes
+    assert source.adapter_dir is not None
+    renderer = Renderer(models.load_chat_tokenizer(source.adapter_dir, chat), chat.template_options)
+    models.check_renderer(chat, renderer, source.adapter_dir.name)
+    renderer.stop_ids = chat.stop_ids
+    notes = models.check_base(chat, source.base, models.base_facts(source.base, config))
+    notes += _compared(source, chat, options if source.where else chat.template_options)
+    what = "system prompt, template and stop tokens" if chat.system_prompt else "template and stop tokens"
+    return renderer, [*notes, f"{what}: those the adapter was trained with ({chat.template_sha256[:12]})"]
+
+
+def _compared(source: Source, chat: models.ChatFacts, options: dict[str, Any]) -> list[str]:
+    """See that recipe and base still say what the adapter's folder says; notes, one line each.
+
+    Outside of a run there is no recipe, and the base is asked only where its own template was trained with.
+    """
+    file = source.template_file
+    if source.chat_template not in ("auto", *models.shipped_templates()) and (file is None or not file.is_file()):
+        return ["chat template: the recipe's file is gone; the adapter's own is used"]
+    if not source.where and chat.template_from != models.OF_BASE:
+        return []
+    where = source.where or source.base.label
+    tokenizer, _ = models.load_tokenizer(source.base, source.chat_template, file)
+    try:
+        given = Renderer(tokenizer, options)
+    except ModelError:
+        if (now := fingerprint(tokenizer.chat_template, options)) == chat.template_sha256:
+            raise
+        raise models.another_template(chat, now, where, of_recipe=bool(source.where)) from None
+    words = {"system_prompt": source.system_prompt, "max_new_tokens": source.max_new_tokens}
+    now = models.chat_facts(given, chat.base, chat_template=source.chat_template, **words)
+    return models.compare_chat(chat, now, where, of_recipe=bool(source.where))
+
+
+_FOREIGN = "the adapter has no chat.json: nothing says how it was trained; the base's own template, no system prompt"
+_UNCHECKED = "the adapter has no chat.json, as in runs of older kits: template and system prompt are the recipe's"
 
 
 def _from_run(run: Run, base: str | None) -> Source:
@@ -80,10 +167,13 @@ def _from_run(run: Run, base: str | None) -> Source:
     loaded = recipe.load(run.resolved_path, allow_outside=True, must_exist=False)
     words = loaded.recipe
     folder = None if base else loaded.path_of("base.model", words.base.model)
+    # A branch may have moved since: the adapter belongs to the commit it was trained on.
+    facts = run.manifest.get("base") or {}
+    commit = words.base.revision if facts.get("is_local", True) else facts.get("revision") or words.base.revision
     template = words.base.chat_template
     return Source(
         title=words.name,
-        base=models.find_base(base or words.base.model, None if base else words.base.revision, folder),
+        base=models.find_base(base or words.base.model, None if base else commit, folder),
         adapter_dir=run.adapter_dir,
         system_prompt=words.data.system_prompt,
         questions=_example_questions(loaded),
@@ -91,6 +181,9 @@ def _from_run(run: Run, base: str | None) -> Source:
         template_file=loaded.path_of("base.chat_template", template),
         max_new_tokens=words.evaluate.max_new_tokens,
         thinking=words.base.thinking,
+        chat=_chat_of(run),
+        where=f"{run.path.name}/{run.resolved_path.name}",
+        max_image_pixels=words.data.max_image_pixels,
     )
 
 
@@ -167,9 +260,10 @@ class Engine:
         num_forgotten: exchanges that the last prompt had to leave out to make room for the answer.
     """
 
-    def __init__(self, source: Source, device: str | None = None):
+    def __init__(self, source: Source, device: str | None = None, talk: Talk | None = None):
         from finetune import hardware
 
+        source = replace(source, base=models.fetch(source.base, talk))
         self.source = source
         self.title = source.title
         self.base_name = source.base.label
@@ -177,32 +271,40 @@ class Engine:
         self.system_prompt = source.system_prompt
         self.max_new_tokens = source.max_new_tokens
         self.questions = list(source.questions)
-        self.tokenizer, self.notes = models.load_tokenizer(source.base, source.chat_template, source.template_file)
-        self.renderer = Renderer(self.tokenizer, {"enable_thinking": source.thinking == "keep"})
+        config = models.load_config(source.base)
+        self.renderer, self.notes = _prompting(source, config)
+        self.tokenizer = self.renderer.tokenizer
+        self.renderer.images = models.image_input(source.base, config, source.max_image_pixels)
         here = hardware.machine()
         self.device = device or here.device
         dtype = "bfloat16" if here.bfloat16_gpu and self.device == "cuda" else "float32"
         self.model = models.load_base(source.base, dtype, device=self.device)
-        models.check_vocabulary(self.model, self.tokenizer)
         self.context_tokens = models.context_tokens(self.model.config) or _DEFAULT_CONTEXT_TOKENS
         if source.adapter_dir is not None:
             self.model = models.load_adapter(self.model, source.adapter_dir).to(self.device)
+        models.check_vocabulary(self.model, self.tokenizer)
         self.num_forgotten = 0
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, source: str | Path, *, base: str | None = None) -> Engine:
-        """Load a RUN folder, an ADAPTER folder, or a BASE (folder, hub id or "starter")."""
-        return cls(find_source(source, base))
+    def open(cls, source: str | Path, *, base: str | None = None, talk: Talk | None = None) -> Engine:
+        """Load a RUN folder, an ADAPTER folder, or a BASE (folder, hub id or "starter"); fetch its base first."""
+        return cls(find_source(source, base), talk=talk)
 
-    def with_system(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    @property
+    def takes_images(self) -> bool:
+        """Whether a question may show images (finetune.data.question_with makes one)."""
+        return self.renderer.images is not None
+
+    def with_system(self, messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The conversation as it is rendered: the system prompt first unless the conversation has its own."""
-        turns = [{"role": message["role"], "content": message["content"]} for message in messages]
+        keys = ("role", "content", "images")
+        turns = [{key: message[key] for key in keys if key in message} for message in messages]
         if self.system_prompt and not (turns and turns[0]["role"] == "system"):
             turns.insert(0, {"role": "system", "content": self.system_prompt})
         return turns
 
-    def prompt_ids(self, messages: Sequence[Mapping[str, str]], max_new_tokens: int) -> list[int]:
+    def prompt_ids(self, messages: Sequence[Mapping[str, Any]], max_new_tokens: int) -> list[int]:
         """Ids to answer after. When they leave no room for the answer, the oldest exchanges are forgotten first.
 
         Raises:
@@ -224,7 +326,7 @@ class Engine:
 
     def stream(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Mapping[str, Any]],
         *,
         adapter: bool = True,
         max_new_tokens: int | None = None,
@@ -236,7 +338,7 @@ class Engine:
         """Yield the answer in pieces as it is written; return its number of tokens and whether it ended by itself.
 
         Args:
-            messages: turns so far, the user's last.
+            messages: turns so far, the user's last; a user's turn may hold "images" (finetune.data.question_with).
             adapter: False answers with the bare base.
             max_new_tokens: length limit; the engine's own when None, never beyond the context.
             temperature: 0 takes the likeliest token each time; above 0 draws.
@@ -246,11 +348,12 @@ class Engine:
         """
         limit = min(max_new_tokens or self.max_new_tokens, self.context_tokens // 2)
         ids = self.prompt_ids(messages, limit)
+        shown = [image for message in messages for image in message.get("images") or ()]
         closed = threading.Event()  # our own: the caller's `stop` is only read
         asked = [closed, stop] if stop is not None else [closed]
         with self._lock:
             pieces: queue.Queue[Any] = queue.Queue()
-            arguments = (ids, adapter, limit, temperature, top_p, seed, asked, pieces)
+            arguments = (ids, shown, adapter, limit, temperature, top_p, seed, asked, pieces)
             worker = threading.Thread(target=self._generate, args=arguments, daemon=True)
             worker.start()
             try:
@@ -259,7 +362,7 @@ class Engine:
                 closed.set()
                 worker.join()
 
-    def answer(self, messages: Sequence[Mapping[str, str]], **options: Any) -> Answer:
+    def answer(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> Answer:
         """The whole answer of `stream`, and how it ended."""
         pieces: list[str] = []
         stream = self.stream(messages, **options)
@@ -270,7 +373,7 @@ class Engine:
                 num_tokens, ended = end.value
                 return Answer("".join(pieces).strip(), num_tokens, ended)
 
-    def reply(self, messages: Sequence[Mapping[str, str]], **options: Any) -> str:
+    def reply(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> str:
         """The text of `answer`."""
         return self.answer(messages, **options).text
 
@@ -306,6 +409,7 @@ class Engine:
     def _generate(
         self,
         ids: list[int],
+        shown: Sequence[ImageRef],
         adapter: bool,
         limit: int,
         temperature: float,
@@ -344,10 +448,13 @@ class Engine:
         try:
             if seed is not None:
                 torch.manual_seed(seed)
-            drawing = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {}
+            drawing: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {}
             plain = self.has_adapter and not adapter
             with torch.inference_mode(), self.model.disable_adapter() if plain else contextlib.nullcontext():
                 prompt = torch.tensor([ids], device=self.device)
+                if shown:
+                    made = models.RowImages(self.renderer.images, [shown], picture_of).batch([0], prompt)
+                    drawing |= {name: value.to(self.device) for name, value in made.items()}
                 self.model.generate(
                     input_ids=prompt,
                     attention_mask=torch.ones_like(prompt),

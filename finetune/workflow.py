@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from finetune.errors import (
     CancelledError,
     FinetuneError,
     IntegrityError,
+    ModelError,
     Problem,
     RunError,
     StoppedError,
@@ -177,16 +179,21 @@ def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]
 def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
     if not resume:
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
+    # A base that cannot be had ends the run before hours of data work; its weights come when the data are fit.
+    commit = _commit_of(current) if resume else None
+    prepare.fetch_base(loaded, talk=talk, commit=commit)
     checked = checking.check(loaded, talk=talk, with_lengths=False)
     splits = checked.require()
     notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
-    base = prepare.open_base(loaded)
+    base = prepare.open_base(loaded, talk=talk, weights=True, commit=commit)
+    notes += prepare.images_shown(loaded, base, splits.report.num_images)
     rendered = [
         prepare.render_split(base, rows, loaded.recipe.data.overlong, talk=talk)
         for rows in (splits.train, splits.held_out)
     ]
     train_split, held_out_split = rendered
     notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
+    models.check_settings(models.structure_of(base.config), loaded.recipe.adapter)
     facts = _facts(loaded, splits, base)
     if resume:
         _same_inputs(current, facts, talk)
@@ -214,6 +221,12 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     _evaluate(current, loaded, talk)
 
 
+def _commit_of(current: Run) -> str | None:
+    """The commit of a hub's base that a run began with: a branch may have moved since."""
+    facts = current.manifest["base"] or {}
+    return None if facts.get("is_local") else facts.get("revision")
+
+
 def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
     """On resume: say which choices of the machine are others than the run began with."""
     before = current.manifest["plan"] or {}
@@ -227,6 +240,7 @@ def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
 def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) -> dict[str, Any]:
     """The fingerprints and counts that a manifest holds, and that a resumption must find unchanged."""
     report = splits.report
+    base_facts = models.base_facts(base.source, base.config)
     return {
         "recipe": {"fingerprint": recipe.fingerprint(loaded.recipe), "overrides": len(loaded.overrides)},
         "data": {
@@ -240,19 +254,22 @@ def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) 
             "leakage": {"rule": loaded.recipe.data.leakage, "num_rows": report.leakage.get("num_rows")},
             "files": [{"name": Path(f.name).name, "sha256": f.sha256, "num_rows": f.num_rows} for f in report.files],
         },
-        "template": {
-            "fingerprint": base.renderer.template_fingerprint,
-            "found_by": base.renderer.how,
-            "system_prompt_sha256": _sha256(loaded.recipe.data.system_prompt),
-        },
-        "base": models.base_facts(base.source, base.config),
+        "template": {"found_by": base.renderer.how, **_chat_facts(loaded, base, base_facts).summary()},
+        "base": base_facts,
     }
 
 
-def _sha256(text: str | None) -> str | None:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest() if text else None
+def _chat_facts(loaded: LoadedRecipe, base: prepare.OpenedBase, base_facts: dict[str, Any]) -> models.ChatFacts:
+    """How the adapter is trained to be spoken to; it travels beside its weights."""
+    words = loaded.recipe
+    return models.chat_facts(
+        base.renderer,
+        base_facts,
+        system_prompt=words.data.system_prompt,
+        max_new_tokens=words.evaluate.max_new_tokens,
+        chat_template=words.base.chat_template,
+        quantization=words.base.quantization,
+    )
 
 
 def _same_inputs(current: Run, facts: dict[str, Any], talk: Talk) -> None:
@@ -309,9 +326,9 @@ def _train(
         torch.set_num_threads(plan.num_threads)
     checkpoint = _resume_point(current, talk) if resume else None
     model = models.load_base(base.source, plan.dtype, plan.attention, plan.device)
-    models.check_vocabulary(model, base.tokenizer)
     random.seed(loaded.recipe.train.seed)
-    model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed)
+    model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed, base.tokenizer)
+    models.check_vocabulary(model, base.tokenizer)
     adapter_facts = {**loaded.recipe.adapter.model_dump(mode="json"), **models.trainable_facts(model)}
     current.update(adapter=adapter_facts)
     share = adapter_facts["num_trainable"] / adapter_facts["num_total"]
@@ -320,7 +337,8 @@ def _train(
         f"{', '.join(adapter_facts['modules'])}"
     )
     places = [conversation.where for conversation in train_split.conversations]
-    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs(), places)
+    shown = [prepare.row_images(base, split.conversations) for split in (train_split, held_out_split)]
+    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs(), places, *shown)
     result = training.train(
         model,
         base.tokenizer,
@@ -332,9 +350,16 @@ def _train(
         checkpoint,
         on_step=lambda step, steps, loss: talk.progress("training", step, steps, loss),
         stop=stop,
+        learning_rate_ratio=loaded.recipe.adapter.learning_rate_ratio,
     )
     with training.disk_errors(current.checkpoints_dir, "the adapter"):
         models.save_adapter(model, current.adapter_dir, base.source.label, current.manifest["base"]["revision"])
+        chat = _chat_facts(loaded, base, current.manifest["base"])
+        chat_sha256 = models.save_chat(current.adapter_dir, base.tokenizer, chat)
+    current.update(adapter={**current.manifest["adapter"], "chat_sha256": chat_sha256})
+    witness = models.bear_witness(model, _probe_of(train_split, base), base.renderer.stop_ids)
+    del model
+    _prove(current, base, plan, witness, talk)
     speed = result.tokens_seen / result.seconds if result.seconds else None
     current.update(
         progress={"step": result.num_steps},
@@ -348,6 +373,32 @@ def _train(
             "peak_memory_bytes": result.peak_memory_bytes,
         },
     )
+
+
+def _probe_of(split: prepare.RenderedSplit, base: prepare.OpenedBase) -> list[int]:
+    """What the proof asks: the beginning of the first training row, and every new token."""
+    ids = list(split.pairs()[0][0])[:48]
+    return [*ids, *sorted(getattr(base.tokenizer, "former_pieces", {}))[:16]]
+
+
+def _prove(
+    current: Run, base: prepare.OpenedBase, plan: hardware.Plan, witness: models.Witness, talk: Talk
+) -> None:
+    """Put the saved adapter on a fresh base; one that does not do what was trained is moved aside."""
+
+    def load() -> Any:
+        return models.load_base(base.source, plan.dtype, plan.attention, plan.device)
+
+    models.let_go(plan.device)  # the trained model is gone before the base is loaded anew
+    try:
+        proof = models.prove_adapter(witness, current.adapter_dir, load)
+    except (IntegrityError, ModelError):
+        aside = current.adapter_dir.with_name("adapter.refused")
+        shutil.rmtree(aside, ignore_errors=True)
+        current.adapter_dir.rename(aside)
+        raise
+    current.update(adapter={**current.manifest["adapter"], "proof": proof})
+    talk.say(models.proof_line(proof))
 
 
 def _evaluate(current: Run, loaded: LoadedRecipe, talk: Talk) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,17 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import tiny
 
     return tiny.save_base(tmp_path_factory.mktemp("bases") / "tiny-chatml")
+
+
+@pytest.fixture(scope="session")
+def family_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Name of a family (tests/families_kit.py) -> its small base in Hub form, written once. Never write into it."""
+    import families_kit
+
+    root = tmp_path_factory.getbasetemp()
+    # The workers of one test run share what each of them writes.
+    root = (root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root) / "families"
+    return lambda name: families_kit.folder_of(name, root)
 
 
 @pytest.fixture(scope="session")

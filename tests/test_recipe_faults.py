@@ -190,7 +190,8 @@ def test_fault_11_tab_and_other_syntax_errors_keep_the_rest():
     text = HEAD + "train:\n\tepochs: 1\nadapter:\n  rang: 8\n"
     assert refusal(text) == (
         "recipe.yaml:5:1: a tab cannot be used for indentation. Fix: use spaces\n"
-        "recipe.yaml:7:3: adapter.rang: unknown key. Fix: use one of method, r, alpha, dropout, target_modules"
+        "recipe.yaml:7:3: adapter.rang: unknown key. Fix: use one of method, r, alpha, dropout, target_modules, "
+        "layers, rank_pattern, alpha_pattern, learning_rate_ratio, new_tokens"
     )
     assert refusal(HEAD + "share:\n  title: 'open\ntrain: {epochs: x}\n") == (
         "recipe.yaml:5:10: a quote is opened here and never closed. Fix: close the quote\n"

@@ -39,7 +39,7 @@ WORDS = {
     "base": "model revision quantization chat_template thinking",
     "data": "train held_out format columns roles turns encoding group_by system_prompt max_length overlong "
     "bad_rows checks privacy duplicates near_duplicates leakage license stream",
-    "adapter": "method r alpha dropout target_modules",
+    "adapter": "method r alpha dropout target_modules layers rank_pattern alpha_pattern learning_rate_ratio new_tokens",
     "train": "method epochs learning_rate batch_size warmup schedule seed save_every log_every",
     "evaluate": "questions suites max_new_tokens show_rows gate",
     "share": "title license languages intended_use not_for",
@@ -55,7 +55,7 @@ CHOICES = {
     "data.duplicates": "drop warn keep",
     "data.near_duplicates": "warn drop keep",
     "data.leakage": "refuse warn off",
-    "adapter.method": "lora rslora dora pissa",
+    "adapter.method": "lora rslora dora pissa olora",
     "train.method": "sft dpo kto orpo",
     "train.schedule": "cosine linear constant",
     "evaluate.gate": "none better_than_base",

@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune import prepare
 from finetune.data import Conversation, Splits
-from finetune.errors import Problem
+from finetune.errors import Problem, SurroundingsError
 from finetune.prepare.chunks import CHUNK_ROWS, Rules, refusal, rendered_chunks, too_long
 from finetune.prepare.splits import MAX_PLACES, histogram, keeps
 from finetune.recipe import LoadedRecipe
@@ -70,9 +70,9 @@ def lengths(
 ) -> Lengths:
     """Count tokens of every row by part: system, prompt, answer (what is trained), the template's own.
 
-    Exact, by the renderer that trains, where the base's tokenizer is on this machine; nothing is fetched for it.
-    Otherwise words of the texts are counted, and the result says so. Rows are read in runs: memory does not grow with
-    the text of the data.
+    Exact, by the renderer that trains, where the base's tokenizer is on this machine or can be fetched. Otherwise
+    words of the texts are counted, and the result says so. Rows are read in runs: memory does not grow with the text
+    of the data.
 
     Args:
         loaded: the recipe.
@@ -85,7 +85,9 @@ def lengths(
     """
     began = time.monotonic()
     words = loaded.recipe.data
-    base = prepare.open_quickly(loaded)
+    base = _base_at_hand(loaded, talk)
+    if base is not None:
+        prepare.images_shown(loaded, base, splits.report.num_images)
     rules = Rules(base.max_length if base else words.max_length, words.overlong, keep=False)
     counted = {}
     for key, rows in (("train", splits.train), ("held_out", splits.held_out)):
@@ -106,6 +108,19 @@ def lengths(
     if base is not None and not any(counted["train"].problems):
         problems += _stopped(base, counted["train"])
     return Lengths(facts, _warnings(facts), problems)
+
+
+def _base_at_hand(loaded: LoadedRecipe, talk: Talk | None) -> prepare.OpenedBase | None:
+    """The base with its tokenizer, fetched if it can be (a few megabytes; never weights); None where it cannot."""
+    base = prepare.open_quickly(loaded)
+    if base is not None:
+        return base
+    try:
+        return prepare.open_base(loaded, talk=talk)
+    except SurroundingsError as error:
+        if talk is not None:
+            talk.say(f"lengths are counted in words: {error.problems[0]}")
+        return None
 
 
 def _how(base: prepare.OpenedBase | None) -> str:

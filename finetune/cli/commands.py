@@ -155,7 +155,7 @@ def preview(arguments: argparse.Namespace) -> None:
         pages.check_page_target(Path(arguments.html))
     with show.TerminalTalk() as talk:
         splits = data.load(loaded, talk=talk)
-        base = prepare.open_quickly(loaded) or prepare.open_base(loaded)
+        base = prepare.open_quickly(loaded) or prepare.open_base(loaded, talk=talk)
         chosen = chosen_rows(arguments, splits.train, arguments.rows or (200 if arguments.html else 3))
         plain = not (arguments.row or arguments.at or arguments.find or arguments.rows or arguments.order != "file")
         for line in base.notes:
@@ -223,7 +223,8 @@ def chat(arguments: argparse.Namespace) -> None:
     _not_a_file(arguments.source)
     if arguments.question is not None and not arguments.question.strip():
         raise DataError(Problem("", "--question", "is empty", fix="ask something"))
-    engine = Engine.open(arguments.source, base=arguments.base)
+    with show.TerminalTalk() as talk:
+        engine = Engine.open(arguments.source, base=arguments.base, talk=talk)
     for line in engine.notes:
         _say(f"  {line}")
     most = engine.context_tokens // 2

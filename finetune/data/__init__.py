@@ -1,7 +1,21 @@
 """Floor 4: data files -> checked conversations -> splits -> report. No torch, no pandas."""
 
+from finetune.data.images import picture_of, question_with
 from finetune.data.loading import load
-from finetune.data.shapes import Conversation, DataReport, FileFacts, Message, Splits, ToolCall
+from finetune.data.shapes import IMAGE_MARK, Conversation, DataReport, FileFacts, ImageRef, Message, Splits, ToolCall
 from finetune.data.store import Rows
 
-__all__ = ["Conversation", "DataReport", "FileFacts", "Message", "Rows", "Splits", "ToolCall", "load"]
+__all__ = [
+    "IMAGE_MARK",
+    "Conversation",
+    "DataReport",
+    "FileFacts",
+    "ImageRef",
+    "Message",
+    "Rows",
+    "Splits",
+    "ToolCall",
+    "load",
+    "picture_of",
+    "question_with",
+]

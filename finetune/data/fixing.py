@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from finetune.data import images
 from finetune.data.findings import KINDS
 from finetune.data.quality import characters
 from finetune.data.shapes import Conversation, Message
@@ -228,13 +229,16 @@ def row_of(conversation: Conversation, group_by: str | None = None) -> dict[str,
         row["label"] = conversation.rating
     if conversation.tools:
         row["tools"] = json.loads(conversation.tools)
+    shown = [ref for message in (*conversation.messages, *conversation.rejected) for ref in message.images]
+    if shown:
+        row["images"] = [images.written(ref) for ref in shown]
     if group_by is not None and conversation.group is not None:
         row[group_by] = conversation.group
     return row
 
 
 def _turn(message: Message) -> dict[str, Any]:
-    return message.as_dict()
+    return {key: value for key, value in message.as_dict().items() if key != "images"}
 
 
 def _first_compared(conversation: Conversation) -> int:

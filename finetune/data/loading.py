@@ -74,7 +74,8 @@ def load(
     data = loaded.recipe.data
     named = _sources(loaded, problems)
     columns = {str(word): column for word, column in data.columns.items()}
-    choices = Choices(data.format, columns, data.group_by, dict(data.roles), data.turns == "mend")
+    mend = data.turns == "mend"
+    choices = Choices(data.format, columns, data.group_by, dict(data.roles), mend, data.images)
     off = findings.off_kinds(findings.rules_of({str(kind): rule for kind, rule in data.checks.items()}))
     liked_only = loaded.recipe.train.method == "sft" and not keep_disliked
     settings = Settings(tuple(loaded.recipe.share.languages), off, data.privacy, data.system_prompt, liked_only)
@@ -115,7 +116,11 @@ def _report_of(loaded: LoadedRecipe, gathered: Gathered) -> DataReport:
     for file in gathered.files:
         report.notes += file.notes
         report.files.append(pipeline.facts_of(file))
-    report.num_rows_read = gathered.num_rows
+    report.num_rows_read, report.num_images = gathered.num_rows, gathered.num_images
+    if gathered.num_images and data.privacy != "off":
+        found = plural(gathered.num_images, "image")
+        what = f"data.privacy looks at texts only: what {found} show (faces, names, papers) is not searched"
+        report.warnings.append(what)
     report.languages = dict(sorted(gathered.languages.items(), key=lambda pair: (-pair[1], pair[0])))
     report.license = data.license
     if data.license is None:

@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.data import processes, store
+from finetune.data import images, processes, store
 from finetune.data.converting.conversion import BadRows, told
 from finetune.data.converting.recognition import Choices, FilePlan, plan_of, two_layouts
 from finetune.data.converting.texts import Seen
@@ -75,6 +76,7 @@ class Gathered:
     languages: Counter[str] = field(default_factory=Counter)
     num_rows: int = 0
     num_own_system: int = 0
+    num_images: int = 0
     num_processes: int = 1
     marks_store: MarksStore = field(default_factory=MarksStore)
     _masks: list[np.ndarray] = field(default_factory=list)
@@ -93,6 +95,8 @@ class Gathered:
         self.tally.merge(done.tally)
         self.privacy.merge(done.privacy)
         self.languages.update(done.languages)
+        images.keep(done.kept)
+        self.num_images += done.num_images
         if done.batch is not None and done.marks is not None and done.masks is not None:
             self.store.append(done.batch)
             self.marks_store.append(done.marks)
@@ -174,7 +178,8 @@ def _tasks(
             work: Any = chunk
             if file.plan is None:
                 work = Parsed(*file_reader.parse(source.name, chunk))
-                file.plan, notes, problems = plan_of(source.name, work.rows, choices)
+                plan, notes, problems = plan_of(source.name, work.rows, choices)
+                file.plan = replace(plan, folder=_folder(source)) if plan else None
                 file.notes += notes
                 file.problems += problems
                 if problems:
@@ -183,6 +188,13 @@ def _tasks(
             if file.problems:
                 break
         yield file
+
+
+def _folder(source: Source) -> Path | None:
+    """The folder to which a row's paths are relative."""
+    if source.path is None:
+        return None
+    return source.path if source.path.is_dir() else source.path.parent
 
 
 def _suffix(source: Source) -> str:

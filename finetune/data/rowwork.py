@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from finetune.data import images
 from finetune.data.converting.conversion import BadRows, Converter
 from finetune.data.converting.recognition import FilePlan
 from finetune.data.converting.texts import Seen
@@ -43,6 +44,13 @@ class Settings:
     privacy: str = "warn"
     system_prompt: str | None = None
     liked_only: bool = True
+
+
+def _as_text(row: Conversation) -> Conversation:
+    """The row without its images, for what looks at words."""
+    if not any(message.images for message in row.messages):
+        return row
+    return replace(row, messages=tuple(map(images.without_marks, row.messages)))
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,8 @@ class Done:
         batch: the usable rows, as `store.encode` makes them; None when there are none.
         masks: (usable rows,) uint32, the kinds of findings of each row as bits.
         personal: numbers of usable rows with personal data, counted from 0.
+        kept: sha256 -> bytes of images that stood in the rows themselves.
+        num_images: of the usable rows.
     """
 
     num_rows: int = 0
@@ -114,6 +124,8 @@ class Done:
     tally: Tally = field(default_factory=Tally)
     privacy: PrivacyTally = field(default_factory=PrivacyTally)
     languages: Counter[str] = field(default_factory=Counter)
+    kept: dict[str, bytes] = field(default_factory=dict)
+    num_images: int = 0
 
 
 class Worker:
@@ -133,7 +145,8 @@ class Worker:
         converted = Converter(plan, liked_only=self.settings.liked_only).run(chunk.rows, chunk.problems)
         done = Done(num_blank=chunk.num_blank, bad=converted.bad, seen=converted.seen, others=converted.others)
         done.num_rows = len(chunk.rows) + converted.num_unread
-        done.disliked = converted.disliked
+        done.disliked, done.kept = converted.disliked, converted.kept
+        done.num_images = converted.seen.counts["images"]
         if converted.conversations:
             self._look(converted.conversations, done)
         return done
@@ -148,7 +161,7 @@ class Worker:
         rows = self._without_personal(rows, done)
         masks = np.zeros(len(rows), np.uint32)
         for number, row in enumerate(rows):
-            examined = quality.examine(row, settings.languages, settings.off)
+            examined = quality.examine(_as_text(row), settings.languages, settings.off)
             if examined.found:
                 masks[number] = done.tally.add_row(row.where, examined.found)
             if examined.language:

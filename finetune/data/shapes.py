@@ -14,6 +14,29 @@ from finetune.errors import Problem
 ROLES = ("system", "user", "assistant", "tool")
 
 
+# Where an image stands in a turn's text; what any other turn writes like this is text. Data files write it, too.
+IMAGE_MARK = "<image>"
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image of a row: where its bytes are, and what they were when the row was read.
+
+    Attributes:
+        sha256: hex, of the bytes as they are stored.
+        width, height: in pixels, turned upright as its orientation mark says.
+        path: the file, absolute; "" for an image that stood in the row itself, whose bytes are kept in a private
+            temporary folder until the program ends (finetune.data.images).
+        name: as the row names it ("charts/7.png"), for messages; "" where it has no name.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    path: str = ""
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class ToolCall:
     """A call of a tool by the assistant. `arguments` is JSON text of an object."""
@@ -31,15 +54,17 @@ class Message:
         content: its text; empty only where the turn calls a tool.
         tool_calls: what an assistant's turn calls.
         name: of the tool that answers, in a tool's turn.
+        images: of a user's turn, in order; its text then holds IMAGE_MARK once for each of them, where it stands.
     """
 
     role: str
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
+    images: tuple[ImageRef, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The turn as chat templates take it; keys that say nothing are left out."""
+        """The turn as finetune.render takes it; keys that say nothing are left out."""
         made: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.tool_calls:
             made["tool_calls"] = [
@@ -48,6 +73,8 @@ class Message:
             ]
         if self.name is not None:
             made["name"] = self.name
+        if self.images:
+            made["images"] = list(self.images)
         return made
 
 
@@ -85,7 +112,10 @@ class Conversation:
 
 def _said(message: Message) -> list[Any]:
     calls = [[call.name, call.arguments] for call in message.tool_calls]
-    return [message.role, message.content, *([calls, message.name] if calls or message.name else [])]
+    more: list[Any] = [calls, message.name] if calls or message.name else []
+    if message.images:
+        more.append({"images": [image.sha256 for image in message.images]})
+    return [message.role, message.content, *more]
 
 
 @dataclass(frozen=True)
@@ -117,6 +147,7 @@ class DataReport:
         leakage: {"rule", "num_rows", "kinds": {kind: {"num", "places": [[held out, trained], ...]}}}; and "by":
             "share" where the held-out rows are a share, of which equal answers are told of but never refused.
         languages: language code -> number of rows, as recognised.
+        num_images: in the rows that can be used, before anything was dropped.
         license: what the recipe says about the licence of the rows.
         fingerprint: sha256 over the ordered conversations of both splits.
     """
@@ -134,6 +165,7 @@ class DataReport:
     duplicates: dict[str, Any] = field(default_factory=dict)
     leakage: dict[str, Any] = field(default_factory=dict)
     languages: dict[str, int] = field(default_factory=dict)
+    num_images: int = 0
     license: str | None = None
     fingerprint: str = ""
 

@@ -13,12 +13,12 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from finetune.data.shapes import Conversation, Message, ToolCall
+from finetune.data.shapes import Conversation, ImageRef, Message, ToolCall
 from finetune.errors import Problem, SurroundingsError
 
 if TYPE_CHECKING:
@@ -37,7 +37,13 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     turn = pa.struct(
-        [("role", pa.string()), ("content", pa.string()), ("tool_calls", pa.string()), ("name", pa.string())]
+        [
+            ("role", pa.string()),
+            ("content", pa.string()),
+            ("tool_calls", pa.string()),
+            ("name", pa.string()),
+            ("images", pa.string()),
+        ]
     )
     return pa.schema(
         [
@@ -113,8 +119,9 @@ def _turns_array(turns: Sequence[Sequence[Message]]) -> pa.Array:
             _texts([turn.content for turn in flat]),
             _texts(calls),
             _texts([turn.name for turn in flat]),
+            _texts([json.dumps([astuple(ref) for ref in turn.images]) if turn.images else None for turn in flat]),
         ],
-        ["role", "content", "tool_calls", "name"],
+        ["role", "content", "tool_calls", "name", "images"],
     )
     return pa.ListArray.from_arrays(_array(pa.int32(), offsets, np.array(offsets, np.int32)), struct)
 
@@ -136,16 +143,20 @@ def _turns_of(column: pa.Array) -> list[tuple[Message, ...]]:
     values = column.values.slice(start, end - start)
     if end == start:
         return [()] * len(column)
-    roles, contents, calls, names = (field.to_pylist() for field in values.flatten())
+    roles, contents, calls, names, images = (field.to_pylist() for field in values.flatten())
     flat = [
-        Message(role, content, _calls(call) if call else (), name)
-        for role, content, call, name in zip(roles, contents, calls, names)
+        Message(role, content, _calls(call) if call else (), name, _images(refs) if refs else ())
+        for role, content, call, name, refs in zip(roles, contents, calls, names, images)
     ]
     return [tuple(flat[first - start : last - start]) for first, last in pairwise(offsets)]
 
 
 def _calls(text: str) -> tuple[ToolCall, ...]:
     return tuple(ToolCall(name, arguments) for name, arguments in json.loads(text))
+
+
+def _images(text: str) -> tuple[ImageRef, ...]:
+    return tuple(ImageRef(*words) for words in json.loads(text))
 
 
 def _with_prompt(row: Conversation, prompt: Message | None) -> Conversation:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import finetune
-from finetune import data, prepare, recipe
+from finetune import data, models, prepare, recipe
 from finetune.errors import DataError, IntegrityError, Problem
 from finetune.evaluation import answers
 from finetune.evaluation.comparison import compare, verdict
@@ -52,7 +52,8 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
     asked = read_questions(loaded)
     engine = Engine.open(run.path)
     split = _render(engine, splits.held_out, words.data)
-    losses = _losses(engine, split.pairs(), tell)
+    images = prepare.row_images(_base_of(engine, words.data), split.conversations)
+    losses = _losses(engine, split.pairs(), images, tell)
     groups = [conversation.group for conversation in split.conversations]
     held_out = {
         **compare(losses["base"], losses["adapter"], groups, words.train.seed),
@@ -95,20 +96,27 @@ def _nothing_held_out(what: str) -> DataError:
 
 def _render(engine: Engine, conversations: Sequence[data.Conversation], words: Any) -> prepare.RenderedSplit:
     """The rows as training would have seen them: same renderer, same limit, same rule for rows that are too long."""
-    max_length = min(words.max_length, engine.context_tokens)
-    base = prepare.OpenedBase(
-        engine.source.base, engine.model.config, engine.tokenizer, engine.renderer, max_length, []
-    )
+    base = _base_of(engine, words)
     # The run has trained with these rows' rule long ago; what is too long now is left out and counted.
     rule = "trim_history" if words.overlong == "trim_history" else "drop"
     split = prepare.render_split(base, conversations, rule)
     if not split.rows:
-        raise _nothing_held_out(f"all {len(conversations)} held-out rows are longer than {max_length} tokens")
+        raise _nothing_held_out(f"all {len(conversations)} held-out rows are longer than {base.max_length} tokens")
     return split
 
 
+def _base_of(engine: Engine, words: Any) -> prepare.OpenedBase:
+    max_length = min(words.max_length, engine.context_tokens)
+    return prepare.OpenedBase(
+        engine.source.base, engine.model.config, engine.tokenizer, engine.renderer, max_length, []
+    )
+
+
 def _losses(
-    engine: Engine, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], tell: OnProgress
+    engine: Engine,
+    pairs: Sequence[tuple[Sequence[int], Sequence[int]]],
+    images: models.RowImages | None,
+    tell: OnProgress,
 ) -> dict[str, list[tuple[float, int]]]:
     """Row losses of base and adapter: one model in memory, its adapter switched off and on."""
 
@@ -120,7 +128,7 @@ def _losses(
             done += count
             tell(f"held-out rows, {who}", done, len(pairs))
 
-        return row_losses(engine.model, pairs, on_done=on_done)
+        return row_losses(engine.model, pairs, on_done=on_done, images=images)
 
     with engine.model.disable_adapter():
         base = scored("base")

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError, Problem
-from finetune.models.sources import BaseSource, check_files, hub_errors, licence_of
+from finetune.models import native, quantized
+from finetune.models.anatomy import auto_class_of
+from finetune.models.shards import check_files
+from finetune.models.sources import BaseSource, hub_errors, licence_of
+from finetune.models.structure import structure_of
 from finetune.runs import sha256_of
 
 _KEY = "base.model"
@@ -20,18 +24,38 @@ _KERNEL_FIELDS = ("_attn_implementation", "_attn_implementation_internal", "attn
 
 
 def load_config(source: BaseSource) -> Any:
-    """The transformers config of a base.
+    """The transformers config of a base, without the words that would point to code.
 
     Raises:
         ModelError: it is not readable, of an unknown kind, or wants to run code.
         SurroundingsError: it cannot be fetched.
     """
-    from transformers import AutoConfig, PretrainedConfig
+    from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
     with hub_errors(source):
         raw, _ = PretrainedConfig.get_config_dict(source.location, revision=source.revision)
         _refuse_code(raw, source)
-        return AutoConfig.from_pretrained(source.location, revision=source.revision, trust_remote_code=False)
+        kind = raw.get("model_type")
+        if kind not in CONFIG_MAPPING:
+            native.register()  # here only: the classes need torch, and most configs are read without it
+        if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+            raise _unknown_kind(kind, source)
+        config = AutoConfig.from_pretrained(source.location, revision=source.revision, trust_remote_code=False)
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        # It would be written into everything that is saved, and asked for where that is loaded.
+        getattr(part, "__dict__", {}).pop("auto_map", None)
+    return config
+
+
+def _unknown_kind(kind: Any, source: BaseSource) -> ModelError:
+    import transformers
+
+    got = f"{kind!r} of {source.label!r}" if kind else repr(source.label)
+    what = f"is of a kind that this kit and transformers {transformers.__version__} do not know"
+    if not kind:
+        what = "its config.json names no model_type"
+    fix = "choose a base of a known family (finetune models lists them), or one converted to such a layout"
+    return ModelError(Problem("", _KEY, f"{what}; code that comes with a model is never run", got, fix))
 
 
 def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
@@ -47,56 +71,154 @@ def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
         _refuse_code(value, source, f"{where}.")
 
 
-def load_base(source: BaseSource, dtype: str, attention: str = "sdpa", device: str = "cpu") -> Any:
+def base_notes(config: Any, attention: str = "sdpa") -> list[str]:
+    """What loading this base chooses for the user, one plain line each.
+
+    Args:
+        config: from `load_config`.
+        attention: what the plan asks for.
+
+    Raises:
+        ModelError: its weights are stored in a form that cannot be trained.
+    """
+    notes = []
+    if stored_as(config) == "mxfp4":
+        num_gib = structure_of(config).num_parameters * 2 / 2**30
+        notes.append(f"weights: stored as MXFP4, which cannot be trained; unpacked to 16 bit, about {num_gib:,.0f} GiB")
+    if attention_for(config, attention) != attention:
+        notes.append(f"attention: eager instead of {attention}; this family is exact that way only")
+    if hasattr(config.get_text_config(), "router_aux_loss_coef"):
+        notes.append("experts: the router's balancing loss is off, because the router is not trained")
+    return notes
+
+
+def stored_as(config: Any) -> str | None:
+    """In which packed form the base's files hold its weights ("mxfp4"); None for plain numbers.
+
+    Raises:
+        ModelError: a form that cannot be trained.
+    """
+    words = getattr(config, "quantization_config", None)
+    if words is None:
+        return None
+    words = words if isinstance(words, dict) else words.to_dict()
+    method = str(words.get("quant_method", "unknown"))
+    if method != "mxfp4":
+        what = "its weights are stored rounded, which is not trained here"
+        fix = "choose the base's unrounded copy; base.quantization: 4bit rounds that while loading"
+        raise ModelError(Problem("", _KEY, what, method[:40], fix))
+    return method
+
+
+def attention_for(config: Any, wanted: str) -> str:
+    """`wanted` ("sdpa" or "eager"), or "eager" where the family's class has no other that is exact."""
+    model_class = auto_class_of(config)._model_mapping[type(config)]
+    return wanted if wanted != "sdpa" or getattr(model_class, "_supports_sdpa", True) else "eager"
+
+
+def load_base(
+    source: BaseSource, dtype: str, attention: str = "sdpa", device: str = "cpu", quantization: str = "none"
+) -> Any:
     """The base with its weights, in eval mode, on `device`.
 
     Args:
         source: from `find_base`.
         dtype: "float32", "bfloat16" or "float16".
-        attention: "sdpa" or "eager".
+        attention: "sdpa" or "eager"; families without an exact sdpa get eager (see `base_notes`).
         device: a torch device.
+        quantization: "none", "8bit" or "4bit"; see finetune.models.quantized.
 
     Raises:
-        ModelError: a file is missing or cut off, or does not hold every weight of the model.
-        SurroundingsError: it cannot be fetched.
+        ModelError: a file is missing or cut off, or its weights and its config do not fit together.
+        SurroundingsError: it cannot be fetched, or not be held in so few bits here.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     if source.is_local:
-        check_files(Path(source.location))
+        check_files(Path(source.location), source.label if source.is_fetched else "")
     config = load_config(source)
-    with hub_errors(source), _no_progress_bar():
-        outcome: Any = AutoModelForCausalLM.from_pretrained(
+    words = _packing_words(config, source, quantization)
+    words |= quantized.loading_words(quantization, dtype, device, config)
+    text = config.get_text_config()
+    if hasattr(text, "router_aux_loss_coef"):
+        # A loss on routers that are frozen has no effect but noise; trainers turn it on by themselves.
+        text.router_aux_loss_coef, text.output_router_logits = 0.0, False
+    with hub_errors(source), _quietly():
+        outcome: Any = auto_class_of(config).from_pretrained(
             source.location,
             config=config,
             revision=source.revision,
             dtype=getattr(torch, dtype),
-            attn_implementation=attention,
+            attn_implementation=attention_for(config, attention),
             use_safetensors=True,
             trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # refused below, with names and sizes
             output_loading_info=True,
+            **words,
         )
     model, info = outcome
-    if missing := sorted(info["missing_keys"]):
-        # transformers would go on with random numbers in their place.
-        what = f"{len(missing)} weights are missing from its files, {missing[0]} the first"
-        raise ModelError(Problem("", _KEY, what, repr(source.label), "fetch the base again"))
+    _check_loaded(model, info, source)
+    if quantization != "none":
+        return quantized.settle(model).eval()
     return model.to(device).eval()
 
 
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep transformers' "Loading weights" bar off the user's screen."""
-    from transformers.utils import logging
+def _packing_words(config: Any, source: BaseSource, quantization: str) -> dict[str, Any]:
+    """What `from_pretrained` needs to unpack weights that are stored in a packed form."""
+    if stored_as(config) is None:
+        return {}
+    if quantization != "none":
+        what = "its weights are stored as MXFP4 and are unpacked to 16 bit for training; they are not rounded again"
+        raise ModelError(Problem("", "base.quantization", what, quantization, "write quantization: none"))
+    from transformers.utils.quantization_config import Mxfp4Config
 
-    was_on = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    return {"quantization_config": Mxfp4Config(dequantize=True)}
+
+
+def _check_loaded(model: Any, info: dict[str, Any], source: BaseSource) -> None:
+    """See that every weight of the model came from the files, and that the files hold none that it should use.
+
+    transformers goes on with random numbers for the first kind, and drops the second, with a table that nobody reads.
+    """
+    got, again = repr(source.label), "fetch the base again"
+    if wrong := sorted(info["mismatched_keys"]):
+        name, stored, needed = wrong[0]
+        what = f"{len(wrong)} weights have another shape than its config says, {name} the first"
+        got = f"{list(stored)} instead of {list(needed)}"
+        raise ModelError(Problem("", _KEY, what, got, "use the config.json that came with the weights"))
+    if missing := sorted(info["missing_keys"]):
+        what = f"{len(missing)} weights are missing from its files, {missing[0]} the first"
+        raise ModelError(Problem("", _KEY, what, got, again))
+    modules = dict(model.named_modules())
+    unused = [name for name in sorted(info["unexpected_keys"]) if _belongs(name, modules)]
+    if unused:
+        what = f"{len(unused)} weights in its files have no place in what its config describes, {unused[0]} the first"
+        raise ModelError(Problem("", _KEY, what, got, "use the config.json that came with the weights"))
+
+
+def _belongs(name: str, modules: dict[str, Any]) -> bool:
+    """Whether a tensor is a parameter that a module of the model would have under another config, such as a bias."""
+    module = modules.get(name.rpartition(".")[0])
+    return module is not None and name.endswith((".weight", ".bias")) and any(True for _ in module.parameters(False))
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep transformers' "Loading weights" bar and its LOAD REPORT off the user's screen; `_check_loaded` judges."""
+    import logging
+
+    from transformers.utils import logging as theirs
+
+    loading = logging.getLogger("transformers.modeling_utils")
+    was_on, level = theirs.is_progress_bar_enabled(), loading.level
+    theirs.disable_progress_bar()
+    loading.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        loading.setLevel(level)
         if was_on:
-            logging.enable_progress_bar()
+            theirs.enable_progress_bar()
 
 
 def context_tokens(config: Any) -> int | None:
@@ -109,8 +231,8 @@ def base_facts(source: BaseSource, config: Any) -> dict[str, Any]:
     """What the manifest records of a base: id, commit, licence, config hash, vocabulary, weights hash if local."""
     facts: dict[str, Any] = {
         "id": source.label,
-        "revision": getattr(config, "_commit_hash", None) or source.revision,
-        "is_local": source.is_local,
+        "revision": source.revision if source.is_fetched else getattr(config, "_commit_hash", None) or source.revision,
+        "is_local": not source.is_of_a_hub,
         "model_type": config.model_type,
         "vocab_size": getattr(config.get_text_config(), "vocab_size", None),
         "context_tokens": context_tokens(config),
@@ -118,7 +240,7 @@ def base_facts(source: BaseSource, config: Any) -> dict[str, Any]:
         "licence": licence_of(source),
         "weights_sha256": None,
     }
-    if source.is_local:
+    if not source.is_of_a_hub:  # a hub's are known by their commit
         facts["weights_sha256"] = sha256_of(*sorted(Path(source.location).glob("*.safetensors")))
     return facts
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from finetune.models.vision import RowImages
+
 IGNORED = -100
 _MAX_LOGITS = 1 << 26  # in one pass: 256 MiB in float32
 
@@ -14,6 +16,7 @@ def row_losses(
     rows: Sequence[tuple[Sequence[int], Sequence[int]]],
     pass_tokens: int = 4_096,
     on_done: Callable[[int], None] | None = None,
+    images: RowImages | None = None,
 ) -> list[tuple[float, int]]:
     """Summed negative log-likelihood in nats, and trained tokens, of each row.
 
@@ -25,6 +28,7 @@ def row_losses(
         rows: (input_ids, labels) pairs, labels IGNORED where not counted.
         pass_tokens: padded tokens in one forward pass.
         on_done: told how many rows are done after each pass.
+        images: of the rows, by the same numbers; None where they are texts alone.
     """
     import torch
 
@@ -45,7 +49,7 @@ def row_losses(
                 if width * (len(chosen) + 1) > pass_tokens:
                     break
                 chosen.append(k)
-            for k, outcome in zip(chosen, _score([rows[k] for k in chosen], model, device)):
+            for k, outcome in zip(chosen, _score(rows, chosen, model, device, images)):
                 results[k] = outcome
             position += len(chosen)
             if on_done is not None:
@@ -54,9 +58,16 @@ def row_losses(
     return results
 
 
-def _score(rows: Sequence[tuple[Sequence[int], Sequence[int]]], model: Any, device: Any) -> list[tuple[float, int]]:
+def _score(
+    every: Sequence[tuple[Sequence[int], Sequence[int]]],
+    numbers: Sequence[int],
+    model: Any,
+    device: Any,
+    images: RowImages | None,
+) -> list[tuple[float, int]]:
     import torch
 
+    rows = [every[k] for k in numbers]
     width = max(len(ids) for ids, _ in rows)
     input_ids = torch.zeros(len(rows), width, dtype=torch.long)  # (rows, tokens)
     labels = torch.full((len(rows), width), IGNORED)
@@ -68,9 +79,11 @@ def _score(rows: Sequence[tuple[Sequence[int], Sequence[int]]], model: Any, devi
     targets = labels[:, 1:].to(device)  # (rows, tokens - 1)
     wanted = targets != IGNORED
     kept = wanted.any(dim=0).nonzero().flatten()  # positions whose next token is counted in some row
-    words = {"logits_to_keep": kept} if _keeps_logits(model) else {}
+    words: dict[str, Any] = {"logits_to_keep": kept} if _keeps_logits(model) else {}
+    shown = images.batch(numbers, input_ids) if images is not None else {}
+    words |= {name: value.to(device) for name, value in shown.items()}
     logits = model(input_ids=input_ids.to(device), attention_mask=mask.to(device), use_cache=False, **words).logits
-    if not words:
+    if "logits_to_keep" not in words:
         logits = logits[:, kept]
     targets, wanted = targets[:, kept], wanted[:, kept]
     nats = torch.nn.functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")

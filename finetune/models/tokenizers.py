@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError, Problem
-from finetune.models.sources import BaseSource, hub_errors
-from finetune.models.templates import PLAIN, read_template
+from finetune.models.base import load_config
+from finetune.models.opening import open_tokenizer, wrong_table
+from finetune.models.sources import BaseSource
+from finetune.models.templates import read_template
+from finetune.models.templates.choosing import choose_template
 
 
 def load_tokenizer(
@@ -21,39 +24,46 @@ def load_tokenizer(
         template_file: that file, resolved.
 
     Raises:
-        ModelError: no fast tokenizer, no such template.
+        ModelError: no fast tokenizer, more tokens than the model has, no such template.
+        SurroundingsError: it cannot be fetched, or a package that reads its files is missing.
     """
-    from transformers import AutoTokenizer
-
-    with hub_errors(source):
-        tokenizer = AutoTokenizer.from_pretrained(
-            source.location, revision=source.revision, trust_remote_code=False, use_fast=True
-        )
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
-        fix = "choose a base with a tokenizer.json"
-        raise ModelError(Problem("", "base.model", "has no fast tokenizer", repr(source.label), fix))
-    return tokenizer, dress(tokenizer, chat_template, template_file)
+    config = load_config(source)
+    tokenizer, notes = open_tokenizer(source, config)
+    return tokenizer, notes + dress(tokenizer, chat_template, template_file, config)
 
 
-def dress(tokenizer: Any, chat_template: str = "auto", template_file: Path | None = None) -> list[str]:
+def words_of_config(source: BaseSource) -> Any:
+    """The words of a base's config.json as attributes, whatever its kind; None where there is none."""
+    from types import SimpleNamespace
+
+    from transformers import PretrainedConfig
+
+    try:
+        words, _ = PretrainedConfig.get_config_dict(source.location, revision=source.revision)
+    except (OSError, ValueError):
+        return None
+    return SimpleNamespace(**words)
+
+
+def dress(
+    tokenizer: Any, chat_template: str = "auto", template_file: Path | None = None, config: Any = None
+) -> list[str]:
     """Give a tokenizer its chat template and its pad token; what was chosen for the user, one line each.
 
+    Args:
+        config: the base's config or anything with its words as attributes; it tells families apart whose tokens are
+            the same. None where it is not known.
+
     Raises:
-        ModelError: no such template, or no end token.
+        ModelError: no such template, one that may not be run, or no end token.
     """
-    notes = []
     if chat_template != "auto":
         tokenizer.chat_template = read_template(chat_template, template_file)
-        notes.append(f"chat template: {Path(chat_template).name}, as the recipe says")
-    elif not tokenizer.chat_template:
-        tokenizer.chat_template = read_template(PLAIN)
-        notes.append(f"chat template: the base brings none, so the shipped template '{PLAIN}' is used")
-    elif isinstance(tokenizer.chat_template, dict):
-        tokenizer.chat_template = tokenizer.chat_template.get("default") or next(iter(tokenizer.chat_template.values()))
-        notes.append("chat template: the base brings several; its default one is used")
+        note = f"chat template: {Path(chat_template).name}, as the recipe says"
     else:
-        notes.append("chat template: the base's own")
-    return notes + _choose_pad(tokenizer)
+        choice = choose_template(config, tokenizer)
+        tokenizer.chat_template, note = choice.text, choice.note
+    return [note, *_choose_pad(tokenizer)]
 
 
 def _choose_pad(tokenizer: Any) -> list[str]:
@@ -82,5 +92,4 @@ def check_vocabulary(model: Any, tokenizer: Any) -> None:
     """
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
-        what = f"the tokenizer knows {len(tokenizer)} tokens, the model {rows}"
-        raise ModelError(Problem("", "base.model", what, fix="use the tokenizer that came with the model"))
+        raise wrong_table(len(tokenizer), rows)

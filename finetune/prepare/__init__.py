@@ -1,7 +1,8 @@
 """Floor 5: from a recipe to rendered rows and a plan: everything a run needs before any weight is loaded."""
 
-from finetune.prepare.bases import OpenedBase, open_base, open_quickly
+from finetune.prepare.bases import OpenedBase, fetch_base, open_base, open_quickly
 from finetune.prepare.chunks import messages_of
+from finetune.prepare.images import images_shown, row_images
 from finetune.prepare.splits import (
     RenderedSplit,
     check_rendered,
@@ -15,11 +16,14 @@ __all__ = [
     "OpenedBase",
     "RenderedSplit",
     "check_rendered",
+    "fetch_base",
+    "images_shown",
     "messages_of",
     "open_base",
     "open_quickly",
     "overlong_problem",
     "render_row",
     "render_split",
+    "row_images",
     "too_many_unchosen",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from finetune.errors import ModelError, Problem
 from finetune.models.tokenizers import dress
 from finetune.recipe import LoadedRecipe
 from finetune.render import Renderer
+from finetune.talk import Talk
 
 # Kind of model and class of tokenizer for which transformers' AutoTokenizer is known to take that very class (a test
 # compares them): these open without torch, which takes a quarter of the time.
@@ -45,14 +47,46 @@ class OpenedBase:
     overlong_chosen: bool = True
 
 
-def open_base(loaded: LoadedRecipe) -> OpenedBase:
-    """Find the recipe's base, read its config and tokenizer, and settle the length limit.
+def fetch_base(
+    loaded: LoadedRecipe, *, talk: Talk | None = None, weights: bool = False, commit: str | None = None
+) -> models.BaseSource:
+    """The recipe's base on this machine; see `finetune.models.fetch`.
+
+    Args:
+        loaded: the recipe.
+        talk: is told what is fetched.
+        weights: whether its weights are needed too.
+        commit: the one a run began with, where the recipe names a branch that may have moved since.
+
+    Raises:
+        ModelError, IntegrityError, SurroundingsError: it cannot be had, or not used.
+    """
+    return models.fetch(_find(loaded, commit), talk, weights)
+
+
+def _find(loaded: LoadedRecipe, commit: str | None = None) -> models.BaseSource:
+    base = loaded.recipe.base
+    source = models.find_base(base.model, base.revision, loaded.path_of("base.model", base.model))
+    return replace(source, revision=commit) if commit and not source.is_local else source
+
+
+def open_base(
+    loaded: LoadedRecipe, *, talk: Talk | None = None, weights: bool = False, commit: str | None = None
+) -> OpenedBase:
+    """Find and fetch the recipe's base, read its config and tokenizer, and settle the length limit.
+
+    Args:
+        loaded: the recipe.
+        talk: see `fetch_base`, as the others.
 
     Raises:
         ModelError: see finetune.models; also when data.max_length is beyond what the base can look at.
     """
+    return _open(loaded, fetch_base(loaded, talk=talk, weights=weights, commit=commit))
+
+
+def _open(loaded: LoadedRecipe, source: models.BaseSource) -> OpenedBase:
     base = loaded.recipe.base
-    source = models.find_base(base.model, base.revision, loaded.path_of("base.model", base.model))
     config = models.load_config(source)
     template_file = loaded.path_of("base.chat_template", base.chat_template)
     tokenizer, notes = models.load_tokenizer(source, base.chat_template, template_file)
@@ -68,16 +102,16 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
         ModelError: as `open_base`.
     """
     base = loaded.recipe.base
-    source = models.find_base(base.model, base.revision, loaded.path_of("base.model", base.model))
-    folder = _folder_of(source)
-    if folder is None:
+    source = models.find_fetched(_find(loaded))
+    if source is None:
         return None
+    folder = Path(source.location)
     config, words = _read(folder / "config.json"), _read(folder / "tokenizer_config.json")
     context = _context_of(config)
     kind = (config.get("model_type"), words.get("tokenizer_class"))
     module = _QUICK.get(kind) if "auto_map" not in words and context is not None else None  # type: ignore[arg-type]
     if module is None:
-        return open_base(loaded)
+        return _open(loaded, source)
     import importlib
 
     found = importlib.import_module(module)
@@ -93,7 +127,9 @@ def _opened(
 ) -> OpenedBase:
     """Settle renderer and length limit."""
     data = loaded.recipe.data
-    renderer = Renderer(tokenizer, {"enable_thinking": loaded.recipe.base.thinking == "keep"})
+    notes = [*notes, *_new_tokens(tokenizer, loaded.recipe.adapter.new_tokens)]
+    images = models.image_input(source, config, data.max_image_pixels)
+    renderer = Renderer(tokenizer, {"enable_thinking": loaded.recipe.base.thinking == "keep"}, images)
     notes = [*notes, f"trained tokens: the assistant's turns and their end token, found by {renderer.how}"]
     max_length, context = data.max_length, models.context_tokens(config)
     if context is not None and max_length > context:
@@ -107,18 +143,15 @@ def _opened(
     return OpenedBase(source, config, tokenizer, renderer, max_length, notes, chosen)
 
 
-def _folder_of(source: models.BaseSource) -> Path | None:
-    """Where the base's files are on this machine: its folder, or the Hub's cache; None where they are not here."""
-    if source.is_local:
-        return Path(source.location)
-    from huggingface_hub import try_to_load_from_cache
-
-    found = [
-        try_to_load_from_cache(source.location, name, revision=source.revision)
-        for name in ("config.json", "tokenizer_config.json", "tokenizer.json")
-    ]
-    paths = [Path(path) for path in found if isinstance(path, str)]
-    return paths[0].parent if len(paths) == len(found) else None
+def _new_tokens(tokenizer: Any, new_tokens: Sequence[str]) -> list[str]:
+    """Make the recipe's new tokens tokens, before anything is rendered; one line on it."""
+    num_before = len(tokenizer)
+    ids = models.extend_tokenizer(tokenizer, new_tokens)
+    if not ids:
+        return []
+    num_new = len(tokenizer) - num_before
+    known = f"; {len(ids) - num_new} were tokens of the base already" if num_new < len(ids) else ""
+    return [f"new tokens: {len(ids)} texts are one token each, with a trained row{known}"]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -140,11 +140,11 @@ def _merged(tokens: Tokens, places: list[int], others: dict[int, Tokens]) -> Tok
 _worker: tuple[FastRenderer, Rules] | None = None
 
 
-def _start(tokenizer: Any, options: dict[str, Any], rules: Rules) -> None:
+def _start(tokenizer: Any, options: dict[str, Any], images: Any, rules: Rules) -> None:
     global _worker
     # One thread a process: the processes themselves fill the machine.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _worker = FastRenderer(Renderer(tokenizer, options)), rules
+    _worker = FastRenderer(Renderer(tokenizer, options, images)), rules
 
 
 def _work(conversations: Sequence[Conversation]) -> Chunk:
@@ -169,7 +169,7 @@ def rendered_chunks(
         return
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    pool = ProcessPoolExecutor(num, context, _start, (renderer.tokenizer, renderer.options, rules))
+    pool = ProcessPoolExecutor(num, context, _start, (renderer.tokenizer, renderer.options, renderer.images, rules))
     waiting: deque[tuple[int, Any]] = deque()
     try:
         for start in starts:

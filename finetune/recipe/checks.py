@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from finetune.errors import Problem, shown
 from finetune.recipe import remedies
+from finetune.recipe.adapter_words import MAX_ALPHA_PER_RANK, MAX_RANK
 from finetune.recipe.findings import Findings, Mark, dotted, place, safe
 from finetune.recipe.words import (
     FORMAT_VERSION,
-    MAX_ALPHA_PER_RANK,
     NOT_YET,
     SECTIONS,
     Recipe,
@@ -218,6 +218,7 @@ def check_contradictions(findings: Findings, view: View) -> None:
     if MISSING not in (rank, alpha) and alpha / rank > MAX_ALPHA_PER_RANK:
         why = f"may be at most {MAX_ALPHA_PER_RANK} times adapter.r"
         clash(("adapter", "alpha"), ("adapter", "r"), why, f"write alpha: {2 * rank}, or raise r")
+    _check_adapter(findings, view, clash)
     micro, batch = view.get("hardware", "micro_batch"), view.get("train", "batch_size")
     if MISSING not in (micro, batch) and micro is not None:
         if micro > batch:
@@ -236,6 +237,34 @@ def check_contradictions(findings: Findings, view: View) -> None:
         clash(("data", "overlong"), ("data", "format"), why, "write overlong: drop")
     _check_same_files(view, clash)
     _check_columns(findings, view, clash)
+
+
+def _check_adapter(findings: Findings, view: View, clash: Any) -> None:
+    """Ranks and strengths given module by module keep to the same bounds as those of all modules."""
+    rank, method = view.get("adapter", "r"), view.get("adapter", "method")
+    patterns = [view.get("adapter", "rank_pattern"), view.get("adapter", "alpha_pattern")]
+    if MISSING in (rank, method) or not all(isinstance(pattern, dict) for pattern in patterns):
+        return
+    ranks, alphas = patterns
+    if method in ("pissa", "olora"):
+        # Such an adapter is saved with twice the rank.
+        most = MAX_RANK // 2
+        if rank > most:
+            clash(("adapter", "r"), ("adapter", "method"), f"may be at most {most}", f"write r: {most} or less")
+        for name, value in ranks.items():
+            if value > most:
+                what = f"may be at most {most} with adapter.method {method}"
+                findings.add(("adapter", "rank_pattern", name), what, safe(value), f"write {most} or less")
+    smallest = min([rank, *ranks.values()])
+    # Whoever loads an adapter looks at its smallest rank and its largest strength.
+    for name, value in alphas.items():
+        if value > MAX_ALPHA_PER_RANK * smallest:
+            what = f"may be at most {MAX_ALPHA_PER_RANK} times the smallest rank, {smallest}"
+            findings.add(("adapter", "alpha_pattern", name), what, safe(value), f"write {2 * smallest}")
+    alpha = view.get("adapter", "alpha")
+    if alpha is not MISSING and MAX_ALPHA_PER_RANK * smallest < alpha <= MAX_ALPHA_PER_RANK * rank:
+        why = f"may be at most {MAX_ALPHA_PER_RANK} times the smallest rank"
+        clash(("adapter", "alpha"), ("adapter", "rank_pattern"), why, "raise that rank, or lower alpha")
 
 
 def _check_columns(findings: Findings, view: View, clash: Any) -> None:

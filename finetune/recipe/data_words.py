@@ -251,6 +251,20 @@ class Data(Section):
         "side; where that is not possible, as nearly all of them do, it is refused too. Equal answers of a share are "
         "only told of.",
     )
+    images: Literal["use", "ignore"] = Field(
+        default="use",
+        description="Images of rows (a column `images` or `image`, or image parts of turns): `use` them, which needs "
+        "a base that takes images, or `ignore` them and train on the texts alone.",
+    )
+    max_image_pixels: int = Field(
+        default=401_408,
+        ge=3_136,
+        le=16_777_216,
+        description="A larger image is made smaller, to so many pixels, before the model sees it; 401,408 are about "
+        "400 to 512 tokens, and a photo as a camera takes it would be 16,000. Smaller is faster, larger shows more "
+        "detail. The same holds when the adapter is asked.",
+        examples=[401_408],
+    )
     license: Line | None = Field(
         default=None,
         description="The licence of the rows, as an SPDX name or in words; goes into the card of a shared adapter.",

@@ -18,7 +18,9 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FOREIGN_ROOT = re.compile(r"\\\\|//|[A-Za-z]:[\\/]")
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}\Z")
 _HUB_ADDRESS = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([^/\s]+/[^/\s?#]+)")
+_MODELSCOPE_ADDRESS = re.compile(r"https?://(?:www\.)?modelscope\.(?:cn|ai)/models/([^/\s]+/[^/\s?#]+)")
 HUB = "hub:"
+MODELSCOPE = "ms://"
 OUTSIDE = "lies outside the recipe's folder"
 OUTSIDE_FIX = "put a copy beside the recipe, or allow it with --allow-outside"
 
@@ -121,9 +123,15 @@ class PathChecker:
     def check_model(self, path: tuple, value: str) -> None:
         if value == resources.STARTER_ID:
             return
+        if value.startswith(MODELSCOPE):
+            if not _is_hub_id(value.removeprefix(MODELSCOPE)):
+                self.findings.add(path, "is no ModelScope id", safe(value), "write ms://owner/name")
+            return
         if _URL.match(value):
             match = _HUB_ADDRESS.match(value)
             fix = f"write {match.group(1)}" if match else "write a hub id (owner/name) or a folder"
+            if match := _MODELSCOPE_ADDRESS.match(value):
+                fix = f"write {MODELSCOPE}{match.group(1)}"
             self.findings.add(path, "a model is not named by a URL", safe(value), fix)
             return
         is_folder = is_there(locate(self.folder_of(path), value), Path.is_dir)
@@ -132,7 +140,7 @@ class PathChecker:
                 self.findings.add(
                     path, "no such folder", safe(value), "correct the path, or write a hub id (owner/name)"
                 )
-        elif not _HUB_ID.match(value) or ".." in value or "--" in value or value.endswith((".", "-", ".git")):
+        elif not _is_hub_id(value):
             fix = "write owner/name, ./folder or starter"
             self.findings.add(path, "is neither a hub id (owner/name), nor a folder, nor starter", safe(value), fix)
 
@@ -162,6 +170,12 @@ class PathChecker:
 
     def folder_shown(self, path: tuple) -> str:
         return "the current folder" if self.findings.mark(path)[0] == SET else "the recipe's folder"
+
+
+def _is_hub_id(value: str) -> bool:
+    """True for owner/name as hubs accept it."""
+    odd = ".." in value or "--" in value or value.endswith((".", "-", ".git"))
+    return bool(_HUB_ID.match(value)) and not odd
 
 
 def shipped_root() -> Path | None:

@@ -9,66 +9,35 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints
 
+from finetune.recipe.adapter_words import Adapter
 from finetune.recipe.data_words import Data
-from finetune.recipe.kinds import AS_LIST, Line, LineList, PathText, Prose, Section, expected, texts
+from finetune.recipe.kinds import Line, LineList, PathText, Prose, Section
 
 FORMAT_VERSION = 1
-MAX_ALPHA_PER_RANK = 64
 
 # Words that are parsed and known, and refused with "not available yet" until their room is built.
 NOT_YET: dict[tuple[str, ...], tuple[Any, ...]] = {
     ("base", "quantization"): ("8bit", "4bit"),
     ("base", "thinking"): ("keep",),
-    ("adapter", "method"): ("pissa",),
     ("train", "method"): ("dpo", "kto", "orpo"),
     ("hardware", "packing"): (True,),
 }
-
-_PLAIN_MODULE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
-
-
-def _target_modules(value: Any) -> str | tuple[str, ...]:
-    import re
-
-    kind = "all-linear, or a list of plain module names such as [q_proj, v_proj]"
-    if value == "all-linear":
-        return value
-    names = texts(value, kind)
-    # PEFT would read anything else as a regular expression, and a bad one hangs the load.
-    if not all(re.match(_PLAIN_MODULE, name) for name in names):
-        raise expected(kind)
-    return names
-
-
-_MODULES_SCHEMA = {
-    "anyOf": [
-        {"const": "all-linear"},
-        {
-            "type": "array",
-            "items": {"type": "string", "pattern": _PLAIN_MODULE},
-            "minItems": 1,
-            "uniqueItems": True,
-        },
-    ]
-}
-
-
-Modules = Annotated[str | tuple[str, ...], PlainValidator(_target_modules), AS_LIST, WithJsonSchema(_MODULES_SCHEMA)]
 
 
 class Base(Section):
     """The model that is adapted."""
 
     model: PathText = Field(
-        description="The base model: a hub id (owner/name), a folder, or `starter`, the bundled tiny base.",
+        description="The base model: a hub id (owner/name, or ms://owner/name on ModelScope), a folder, or `starter`, "
+        "the bundled tiny base.",
         examples=["Qwen/Qwen3-0.6B"],
     )
     revision: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")] | None = Field(
         default=None,
         description="The commit, tag or branch of a hub model; shipped recipes pin a commit. "
-        "`null`: the newest, recorded in the run.",
+        "`null`: the newest. The run records the commit it stands for.",
         examples=["c1899de289a04d12100db370d81485cdf75e47ca"],
     )
     quantization: Literal["none", "8bit", "4bit"] = Field(
@@ -83,34 +52,6 @@ class Base(Section):
     thinking: Literal["off", "keep"] = Field(
         default="off",
         description="For models with a think block: `off` trains and answers without it, `keep` keeps it.",
-    )
-
-
-class Adapter(Section):
-    """The small set of weights that is trained beside the frozen base."""
-
-    method: Literal["lora", "rslora", "dora", "pissa"] = Field(
-        default="lora", description="The kind of low-rank adapter."
-    )
-    r: int = Field(default=16, ge=1, le=1024, description="Rank: the width of the adapter.", examples=[16])
-    alpha: float = Field(
-        default=32.0,
-        gt=0,
-        le=65_536,
-        description=f"Strength: the adapter is scaled by alpha / r. At most {MAX_ALPHA_PER_RANK} times r.",
-        examples=[32],
-    )
-    dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="The share of adapter inputs dropped at random in training.",
-        examples=[0.05],
-    )
-    target_modules: Modules = Field(
-        default="all-linear",
-        description="Which linear layers get an adapter: `all-linear`, or a list of plain module names.",
-        examples=["all-linear"],
     )
 
 

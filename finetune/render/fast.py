@@ -21,7 +21,7 @@ from typing import Any
 from finetune.errors import ModelError
 from finetune.render.encoding import CLOSE, OPEN, SEAM, STAND_IN
 from finetune.render.looked_for import words_looked_for
-from finetune.render.renderer import Renderer, Text, Tools
+from finetune.render.renderer import IMAGE_MARK, Renderer, Text, Tools
 from finetune.render.rows import Tokens
 
 _MAX_SHAPES = 4_096
@@ -133,7 +133,11 @@ class FastRenderer:
         rendered = self._renderer.render(messages, tools)
         alone = {"system": 0, "user": 0, "tool": 0, "assistant": 0}
         for message in messages:
-            alone[message["role"]] = alone.get(message["role"], 0) + self._num_alone(message["content"])
+            num = self._num_alone(message["content"])
+            if shown := message.get("images"):
+                sizes = [self._renderer.images.num_tokens(image.width, image.height) for image in shown]
+                num = self._num_alone(message["content"].replace(IMAGE_MARK, "", len(shown))) + sum(sizes)
+            alone[message["role"]] = alone.get(message["role"], 0) + num
         rest = len(rendered.input_ids) - rendered.num_trained
         system = min(alone["system"], rest)
         prompt = min(alone["user"] + alone["tool"], rest - system)

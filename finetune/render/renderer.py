@@ -13,6 +13,7 @@ from typing import Any
 from finetune.errors import ModelError
 from finetune.render.encoding import CLOSE, OPEN, Encoder
 
+IMAGE_MARK = "<image>"  # in the text of a turn with images: where each stands; finetune.data writes the same
 IGNORED = -100  # the label of a token that is not trained; fixed by torch's cross entropy
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
@@ -78,17 +79,19 @@ class Renderer:
     Args:
         tokenizer: a transformers tokenizer with `chat_template` set.
         template_options: words handed to the template, e.g. {"enable_thinking": False}.
+        images: what the base makes of images (finetune.models.vision.ImageInput); None where it takes none.
 
     Raises:
         ModelError: the template is missing, never ends an answer, or writes more than one begin token.
     """
 
-    def __init__(self, tokenizer: Any, template_options: Mapping[str, Any] | None = None):
+    def __init__(self, tokenizer: Any, template_options: Mapping[str, Any] | None = None, images: Any = None):
         if not isinstance(tokenizer.chat_template, str) or not tokenizer.chat_template.strip():
             raise ModelError("the tokenizer has no chat template. Fix: set base.chat_template in the recipe")
         self.tokenizer = tokenizer
         self.template: str = tokenizer.chat_template
         self.options = dict(template_options or {})
+        self.images = images
         self.how = "generation marks" if _MARKS.search(self.template) else "prefix difference"
         self.encoder = Encoder(tokenizer)
         self.end_id = self._probe_end()
@@ -100,7 +103,7 @@ class Renderer:
     @cached_property
     def template_fingerprint(self) -> str:
         """SHA-256 of the template's text and options: equal fingerprints render alike."""
-        return hashlib.sha256(f"{self.template}\0{sorted(self.options.items())}".encode()).hexdigest()
+        return fingerprint(self.template, self.options)
 
     def render(self, messages: Messages, tools: Tools = ()) -> Rendered:
         """A whole conversation, with the assistant's turns trained; its calls of tools too, their answers not.
@@ -115,6 +118,7 @@ class Renderer:
         """
         text = self.text_with_spans(messages, tools)
         ids, cuts = self.encoder.encode(text.text, text.stand_ins, [edge for span in text.spans for edge in span])
+        ids, cuts = self._with_image_tokens(ids, cuts, messages)
         ids, shift = self.encoder.begin_once(ids)
         spans = [(cuts[k] + shift, cuts[k + 1] + shift) for k in range(0, len(cuts), 2)]
         labels = [IGNORED] * len(ids)
@@ -139,7 +143,33 @@ class Renderer:
                 history = self.text_with_spans(messages, tools)
         spans = [span for span in history.spans if text[: span[1]] == history.text[: span[1]]] if history else []
         ids, _ = self.encoder.encode(text, stand_ins, [edge for span in spans for edge in span])
-        return self.encoder.begin_once(ids)[0]
+        return self.encoder.begin_once(self._with_image_tokens(ids, [], messages)[0])[0]
+
+    def _with_image_tokens(self, ids: list[int], cuts: list[int], messages: Messages) -> tuple[list[int], list[int]]:
+        """Each image's one token repeated as often as the model wants it, and the positions moved along.
+
+        Raises:
+            ModelError: the base takes no images, or the template does not write one token for each of them.
+        """
+        shown = [image for message in messages for image in message.get("images") or ()]
+        if not shown:
+            return ids, cuts
+        if self.images is None:
+            raise ModelError("the row shows an image, and this base takes none. Fix: choose a base that does")
+        places = [place for place, token_id in enumerate(ids) if token_id == self.images.token_id]
+        if len(places) != len(shown):
+            raise ModelError(
+                f"the chat template writes {len(places)} images where the conversation has {len(shown)}. Fix: set "
+                "base.chat_template: auto"
+            )
+        sizes = [self.images.num_tokens(image.width, image.height) for image in shown]
+        made: list[int] = []
+        last = 0
+        for place, size in zip(places, sizes):
+            made += ids[last:place] + [self.images.token_id] * size
+            last = place + 1
+        moved = [cut + sum(size - 1 for place, size in zip(places, sizes) if place < cut) for cut in cuts]
+        return made + ids[last:], moved
 
     def num_control_texts(self, messages: Messages, tools: Tools = ()) -> int:
         """How many control tokens stand as plain text inside the messages."""
@@ -221,7 +251,11 @@ class Renderer:
         scrubbed = []
         for message in messages:
             words = {key: clean(message[key]) for key in _TOOL_WORDS if key in message}
-            scrubbed.append({**message, "content": clean(message["content"]), **words})
+            content: Any = message["content"]
+            if message.get("images"):
+                content = _parts(content, len(message["images"]))
+            made = {**message, "content": clean(content), **words}
+            scrubbed.append({key: value for key, value in made.items() if key != "images"})
         return scrubbed, [clean(tool) for tool in tools], tuple(found)
 
     def _marked(self, messages: list[dict[str, Any]], tools: Tools, text: str) -> list[tuple[int, int]]:
@@ -302,8 +336,29 @@ class Renderer:
         return sorted(ids)
 
 
+def fingerprint(template: str, options: Mapping[str, Any]) -> str:
+    """SHA-256 of a template's text and options. Adapters carry it: what it is made of never changes."""
+    return hashlib.sha256(f"{template}\0{sorted(options.items())}".encode()).hexdigest()
+
+
 def _answers(messages: Messages) -> list[int]:
     return [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+
+
+def _parts(text: str, num_images: int) -> list[dict[str, str]]:
+    """A turn's text as the parts that templates of bases with images take; what is beyond the marks stays text.
+
+    Raises:
+        ModelError: the text says fewer places than there are images.
+    """
+    pieces = text.split(IMAGE_MARK, num_images)
+    if len(pieces) <= num_images:
+        what = f"a turn has {num_images} images, and its text says the places of {len(pieces) - 1}"
+        raise ModelError(f"{what}. Fix: write {IMAGE_MARK} for each")
+    parts: list[dict[str, str]] = []
+    for number, piece in enumerate(pieces):
+        parts += [{"type": "image"}] * (number > 0) + ([{"type": "text", "text": piece}] if piece else [])
+    return parts
 
 
 def _first_line(error: Exception) -> str:

@@ -15,11 +15,12 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 from finetune.models.scoring import mean_loss, row_losses
+from finetune.models.vision import RowImages
 from finetune.render import IGNORED
 from finetune.runs import Run
 from finetune.training import checkpoints as ck
 from finetune.training.guards import LossGuard, StopRequest, check_weights, gradient_norm
-from finetune.training.translate import num_steps, sft_config_words
+from finetune.training.translate import num_steps, optimizer_groups, sft_config_words
 
 _HELD_OUT_ROWS = 64
 _HELD_OUT_POINTS = 5
@@ -34,11 +35,14 @@ class TrainingRows:
             row is copied.
         held_out: what the held-out curve is measured on.
         places: where each training row was read ("train.csv:12"), for messages; may be empty.
+        train_images, held_out_images: of these rows; None where they are texts alone.
     """
 
     train: Sequence[tuple[Sequence[int], Sequence[int]]]
     held_out: Sequence[tuple[Sequence[int], Sequence[int]]]
     places: Sequence[str] = ()
+    train_images: RowImages | None = None
+    held_out_images: RowImages | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def train(
     resume: ck.Checkpoint | None = None,
     on_step: OnStep | None = None,
     stop: StopRequest | None = None,
+    learning_rate_ratio: float = 1.0,
 ) -> TrainResult:
     """Train the adapter on `model` in place, with checkpoints and metrics in the run folder.
 
@@ -109,6 +114,7 @@ def train(
         resume: a verified checkpoint of this run.
         on_step: told after every optimizer step.
         stop: collects signals; a fresh one that nobody listens to when None.
+        learning_rate_ratio: the recipe's adapter.learning_rate_ratio (LoRA+).
 
     Raises:
         DivergedError: NaN, no labels, zero gradient or divergence; the weights of the last step are kept.
@@ -120,13 +126,16 @@ def train(
     guard = LossGuard(settings.learning_rate, rows.places)
     progress = Progress()
     words = sft_config_words(settings, plan, len(rows.train), run.checkpoints_dir)
-    trainer = _build_trainer(model, tokenizer, rows, words, run, base_label, guard, progress, stop, on_step, steps)
+    trainer = _build_trainer(
+        model, tokenizer, rows, words, run, base_label, guard, progress, stop, on_step, steps, learning_rate_ratio
+    )
     ck.clean(run.checkpoints_dir)  # here too: a resumption that finds all steps done saves nothing
     if resume is not None:
         _go_on_from(resume, run, progress)
         guard.restore(progress.start_loss)
         stop.saved_step = resume.step
     _reset_peak_memory(plan.device)
+    own_forward = model.__dict__.get("forward")
     stop.in_loop = True
     try:
         stop.raise_if_asked()
@@ -140,6 +149,7 @@ def train(
                 trainer.train(resume_from_checkpoint=str(resume.path) if resume else None)
     finally:
         stop.in_loop = False
+        _restore_forward(model, own_forward)
     stop.raise_if_asked()
     return TrainResult(
         num_steps=steps,
@@ -149,6 +159,14 @@ def train(
         seconds=progress.seconds(),
         peak_memory_bytes=_peak_memory(plan.device),
     )
+
+
+def _restore_forward(model: Any, own_forward: Any) -> None:
+    """Take off the mixed-precision wrapper that accelerate leaves on a model: what is asked later is asked plainly."""
+    model.__dict__.pop("_original_forward", None)
+    model.__dict__.pop("forward", None)
+    if own_forward is not None:
+        model.forward = own_forward
 
 
 def _go_on_from(resume: ck.Checkpoint, run: Run, progress: Progress) -> None:
@@ -170,6 +188,7 @@ def _build_trainer(
     stop: StopRequest,
     on_step: OnStep | None,
     steps: int,
+    learning_rate_ratio: float,
 ) -> Any:
     """SFTTrainer with three seams filled: passes are watched, saves are staged, steps are reported."""
     import torch
@@ -185,7 +204,10 @@ def _build_trainer(
 
     def collate(examples: list[dict[str, Any]]) -> dict[str, Any]:
         batch = pad([{"input_ids": e["input_ids"], "labels": _labels_of(e)} for e in examples])
-        return {**batch, "rows": torch.tensor([e["row"] for e in examples])}
+        numbers = [e["row"] for e in examples]
+        if rows.train_images is not None:
+            batch |= rows.train_images.batch(numbers, batch["input_ids"])
+        return {**batch, "rows": torch.tensor(numbers)}
 
     class WatchedTrainer(SFTTrainer):
         """The trainer's own loop and loss; only its edges are ours."""
@@ -201,6 +223,14 @@ def _build_trainer(
             progress.tokens_seen += int(inputs["attention_mask"].sum())
             progress.trained_tokens_seen += num_labels
             return loss
+
+        def create_optimizer(self, model: Any = None) -> Any:
+            if learning_rate_ratio == 1 or self.optimizer is not None:
+                return super().create_optimizer(model)
+            kind, kind_words = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            groups = optimizer_groups(self.model, self.args.learning_rate, learning_rate_ratio)
+            self.optimizer = kind(groups, **kind_words)
+            return self.optimizer
 
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
             """No card per checkpoint: it would hold a local path, and the report is written from the run."""
@@ -239,7 +269,9 @@ def _build_trainer(
             entry = {"step": step, "loss": guard.last_step_loss, "epoch": round(state.epoch or 0, 4)}
             if step in points and held_out:
                 check_weights(kwargs["model"], step)
-                entry["held_out_loss"] = mean_loss(row_losses(kwargs["model"], held_out))
+                entry["held_out_loss"] = mean_loss(
+                    row_losses(kwargs["model"], held_out, images=rows.held_out_images)
+                )
             if step == 1 or step % args.logging_steps == 0 or step == steps or "held_out_loss" in entry:
                 run.append_metrics(entry)
             if on_step is not None:
@@ -263,6 +295,9 @@ def _build_trainer(
         processing_class=tokenizer,
         callbacks=[Watcher()],
     )
+    # Some classes (Qwen-VL) say that their own loss cannot be divided by the tokens of all passes; SFTTrainer's, which
+    # is used here, can: a step does not depend on how many rows fit into a pass.
+    trainer.model_accepts_loss_kwargs = True
     # Upstream's own printer writes dictionaries to stdout; metrics.jsonl and the progress bar replace it.
     from transformers import PrinterCallback
 

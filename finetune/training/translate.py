@@ -17,6 +17,23 @@ def num_steps(num_rows: int, batch_size: int, epochs: float) -> int:
     return max(1, math.ceil(round(steps_per_epoch * epochs, 9)))
 
 
+def optimizer_groups(model: Any, learning_rate: float, ratio: float) -> list[dict[str, Any]]:
+    """Parameter groups of LoRA+: B matrices learn `ratio` times as fast as everything else that is trained.
+
+    Source: LoRA+, Hayou et al. 2024 (arXiv 2402.12354). Sizes of DoRA and rows of new tokens keep the plain rate: the
+    paper's argument is about B alone.
+
+    Args:
+        model: with its adapter.
+        learning_rate: of the other parameters.
+        ratio: adapter.learning_rate_ratio.
+    """
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    fast = [p for name, p in trained if ".lora_B." in name]
+    slow = [p for name, p in trained if ".lora_B." not in name]
+    return [{"params": slow, "lr": learning_rate}, {"params": fast, "lr": learning_rate * ratio}]
+
+
 def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> dict[str, Any]:
     """Keyword arguments for SFTConfig.
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from finetune.data.converting import layouts, tool_turns
+from finetune.data.converting import layouts, pictures, tool_turns
 from finetune.data.converting.layouts import Ambiguous, Layout
+from finetune.data.converting.pictures import Pictures
 from finetune.data.converting.preferences import answer_of, pair_of, rating
 from finetune.data.converting.recognition import FilePlan
 from finetune.data.converting.texts import Say, Seen, message, problem_sayer, type_name
 from finetune.data.converting.turns import in_order, is_blank, mended, messages_of
 from finetune.data.reading.json_rows import Row
-from finetune.data.shapes import Conversation, Message, name_shown, names_shown, plural
+from finetune.data.shapes import Conversation, ImageRef, Message, name_shown, names_shown, plural
 from finetune.errors import Problem
 
 MAX_PROBLEMS_PER_ROW = 3
@@ -108,6 +109,7 @@ class Converted:
         others: rows of another layout: what it is -> the first line. They are no bad rows: the file is refused.
         disliked: places of rated rows that were left out, as the method learns from liked answers only.
         num_unread: bad rows that could not even be parsed.
+        kept: sha256 -> bytes of images that stood in the rows.
     """
 
     conversations: list[Conversation] = field(default_factory=list)
@@ -116,13 +118,16 @@ class Converted:
     others: dict[Layout, int] = field(default_factory=dict)
     disliked: list[str] = field(default_factory=list)
     num_unread: int = 0
+    kept: dict[str, bytes] = field(default_factory=dict)
 
 
 class Converter:
     """Turns rows of one file into conversations."""
 
     def __init__(self, plan: FilePlan, *, liked_only: bool):
-        self.plan, self.layout, self.how = plan, plan.layout, plan.how
+        self.plan, self.layout = plan, plan.layout
+        self.pictures = Pictures(plan.folder) if plan.choices.images == "use" else None
+        self.how = replace(plan.how, pictures=self.pictures)
         self.liked_only = liked_only
         self.known: dict[tuple[str, ...], tuple[Layout | Ambiguous | None, dict[str, str]]] = {}
         self.shared: set[int] = set()
@@ -146,6 +151,8 @@ class Converter:
             self.done.bad.add(found, place)
         for keys in self.known:
             self.done.seen.columns.update(dict.fromkeys(keys))
+        if self.pictures is not None:
+            self.done.kept = self.pictures.kept
         return self.done
 
     def _place(self, row: Row) -> str:
@@ -200,7 +207,11 @@ class Converter:
     def _convert(self, row: Row, names: dict[str, str], say: Say, problems: list[Problem]) -> None:
         seen, layout, value = self.done.seen, self.layout, row.value
         before = len(problems)
+        if self.pictures is not None:
+            self.pictures.num_open = 0
         turns = self._turns(value, names, say)
+        if len(problems) == before:
+            turns = self._with_images(turns, value, names, say)
         rejected: list[Message] = []
         liked: bool | None = None
         tools = ""
@@ -223,9 +234,28 @@ class Converter:
             self.done.disliked.append(place)
             return
         seen.counts["own_system"] += turns[0].role == "system"
+        num_images = sum(len(turn.images) for turn in turns)
+        seen.counts["images"] += num_images
+        seen.counts["image_rows"] += num_images > 0
         if any(_OPENS_THINKING in turn.content for turn in turns if turn.role == "assistant"):
             seen.counts[_THINKING] += 1
         self.done.conversations.append(Conversation(tuple(turns), place, group, tools, tuple(rejected), liked))
+
+    def _with_images(self, turns: list[Message], value: Any, names: dict[str, str], say: Say) -> list[Message]:
+        """The turns with the images of the row's column, each at its place."""
+        if self.pictures is None:
+            return turns
+        column = pictures.column_of(names, (*self.layout.required, self.layout.system, self.plan.choices.group_by))
+        refs: list[ImageRef] | None = []
+        if column is not None:
+            refs = self.pictures.refs(value.get(column), pictures.key(column), say)
+        if refs is None:
+            return []
+        if refs and not turns:
+            what = "holds images, and the row has no prompt of its own"
+            say(pictures.key(column or ""), what, "", "write the prompt into a column")
+            return []
+        return pictures.placed(turns, refs, self.pictures.num_open, column is not None, self.done.seen, say)
 
     def _turns(self, value: Any, names: dict[str, str], say: Say) -> list[Message]:
         """The turns of a row as written, without those of chosen and rejected answers."""
@@ -360,6 +390,8 @@ def unused_columns(plan: FilePlan, seen: Seen) -> list[str]:
     layout, counts = plan.layout, seen.counts
     used = {*layout.required, layout.system, plan.choices.group_by}
     used |= {column for column in seen.columns if column.strip().casefold() in _optional(layout)}
+    if plan.choices.images == "use":
+        used.add(pictures.column_of(layouts.by_usual_name(seen.columns), (*layout.required, layout.system)))
     context = layouts.context_of(layouts.by_usual_name(seen.columns), layout)
     if context is not None and (counts[_CONTEXT] or counts[_JOINED] or not counts[_NO_CONTEXT]):
         used.add(context)
@@ -386,6 +418,13 @@ def told(plan: FilePlan, seen: Seen) -> list[str]:
     notes += [f"{name}: {text.format(plural(counts[key], 'row'))}" for key, text in lines if counts[key]]
     if counts["texts"]:
         notes.append(f"{name}: {plural(counts['texts'], 'turn')} written as parts of text, joined by a line end")
+    if counts["images"]:
+        rows = f"{plural(counts['images'], 'image')} in {plural(counts['image_rows'], 'row')}"
+        notes.append(f"{name}: {rows}; they are not searched for personal data")
+    if counts["images_first"]:
+        notes.append(f"{name}: images put before the first question's text in {plural(counts['images_first'], 'row')}")
+    if counts["images_ignored"]:
+        notes.append(f"{name}: {plural(counts['images_ignored'], 'image')} left out, as data.images is ignore")
     if counts[_THINKING]:
         rows = plural(counts[_THINKING], "row")
         what = "base.thinking: off does not remove it, so it is trained as part of the answer"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from finetune.data.converting import layouts
@@ -23,17 +24,22 @@ class Choices:
     group_by: str | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
     mend: bool = False
+    images: str = "use"
 
 
 @dataclass(frozen=True)
 class FilePlan:
-    """How the rows of one file are read; settled by its first rows, the same for all of them."""
+    """How the rows of one file are read; settled by its first rows, the same for all of them.
+
+    `folder` is the data file's, to which the paths of images are relative; None where the rows come from elsewhere.
+    """
 
     name: str
     layout: Layout
     hints: Hints
     choices: Choices
     first_line: int = 1
+    folder: Path | None = None
 
     @property
     def how(self) -> Speaking:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from finetune.data.converting import tool_turns
+from finetune.data.converting import pictures, tool_turns
+from finetune.data.converting.pictures import Pictures
 from finetune.data.converting.texts import Say, Seen, is_empty, message, type_name
-from finetune.data.shapes import ROLES, Message, name_shown
+from finetune.data.shapes import IMAGE_MARK, ROLES, ImageRef, Message, name_shown
 
 MAX_ROW_BYTES = 1024**2
 ALIASES = {
@@ -47,11 +48,13 @@ class Speaking:
         roles: the recipe's `data.roles`: the user's word for a speaker -> role.
         lenient: also the words of sharegpt files are roles; else only the kit's own.
         mend: the recipe's `data.turns` is mend.
+        pictures: finds the images of turns; None where they are ignored.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
     lenient: bool = True
     mend: bool = False
+    pictures: Pictures | None = None
 
 
 def messages_of(value: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[Message]:
@@ -101,17 +104,20 @@ def turn_of(turn: Any, part: str, how: Speaking, seen: Seen, say: Say) -> list[M
         seen.turn_keys.update(key for key in extra if key != "name" or role != "tool")
         if role in ("assistant", "call") and not _is_trained(turn, part, say):
             return []
+    shown: tuple[ImageRef, ...] = ()
     if isinstance(content, list) and role != "tool":
-        content = _joined_parts(content, part, seen, say)
-        if content is None:
+        joined = _joined_parts(content, part, how, seen, say)
+        if joined is None:
             return []
+        content, shown = joined
     if role == "call":
         return tool_turns.called(content, part, seen, say)
     if role == "assistant" and (turn.get("tool_calls") or turn.get("function_call")):
         return tool_turns.calling(turn, content, part, seen, say)
     if role == "tool":
         return tool_turns.answered(turn, content, part, say)
-    return message(role, content, part, say) if role else []
+    made = message(role, content, part, say) if role else []
+    return [replace(one, images=shown) for one in made] if shown else made
 
 
 def _is_trained(turn: Mapping[str, Any], part: str, say: Say) -> bool:
@@ -131,22 +137,41 @@ def _is_trained(turn: Mapping[str, Any], part: str, say: Say) -> bool:
     return False
 
 
-def _joined_parts(parts: list[Any], part: str, seen: Seen, say: Say) -> str | None:
-    """The text of a turn written as a list of parts; None after saying which of them is no text."""
+def _joined_parts(
+    parts: list[Any], part: str, how: Speaking, seen: Seen, say: Say
+) -> tuple[str, tuple[ImageRef, ...]] | None:
+    """The text of a turn written as a list of parts, and its images; None after saying which part is neither.
+
+    Texts are joined by a line end; an image stands right beside the text before and behind it.
+    """
     texts: list[str] = []
+    shown: list[ImageRef] = []
     for one in parts:
         kind = one.get("type") if isinstance(one, dict) else None
         text = one.get("text") if isinstance(one, dict) else one
+        if isinstance(one, dict) and kind in pictures.PART_TYPES:
+            if how.pictures is None:
+                seen.counts["images_ignored"] += 1
+                continue
+            found = how.pictures.of_part(one, part, say)
+            if found is None:
+                return None
+            shown += found
+            texts.append(IMAGE_MARK)
+            continue
         if isinstance(text, str) and (kind in _TEXT_PARTS or not isinstance(kind, str)):
             texts.append(text)
             continue
         what = f"text is due for every part of a turn, found {type_name(one)}"
         if isinstance(kind, str):
-            what = f"holds a part of type {name_shown(kind)}; only text is trained"
+            what = f"holds a part of type {name_shown(kind)}; only texts and images are read"
         say(part, what, "", "remove the part, or the row")
         return None
     seen.counts["texts"] += 1
-    return "\n".join(texts)
+    joined = "".join(
+        text if not before or IMAGE_MARK in (text, before) else f"\n{text}" for before, text in zip(["", *texts], texts)
+    )
+    return joined, tuple(shown)
 
 
 def _keys(turn: Mapping[str, Any], how: Speaking, part: str, say: Say) -> tuple[str, str] | None:
@@ -198,7 +223,8 @@ def mended(turns: list[Message], seen: Seen) -> list[Message]:
         last = joined[-1] if joined else None
         if last and last.role == turn.role and turn.role in ("user", "assistant"):
             content = "\n".join(text for text in (last.content, turn.content) if text)
-            joined[-1] = Message(turn.role, content, last.tool_calls + turn.tool_calls)
+            calls, shown = last.tool_calls + turn.tool_calls, last.images + turn.images
+            joined[-1] = Message(turn.role, content, calls, images=shown)
         else:
             joined.append(turn)
     system = [turn for turn in joined[:1] if turn.role == "system"]

@@ -76,10 +76,16 @@ def same(text: str) -> str:
 
 
 def said(message: Message) -> str:
-    """All that a turn says: its text, and the calls of tools."""
-    if not message.tool_calls:
+    """All that a turn says: its text, the calls of tools, and the hashes of its images."""
+    if not message.tool_calls and not message.images:
         return message.content
-    return "\n".join([message.content, *(f"{call.name} {call.arguments}" for call in message.tool_calls)])
+    calls = (f"{call.name} {call.arguments}" for call in message.tool_calls)
+    return "\n".join([message.content, *calls, *(image.sha256 for image in message.images)])
+
+
+def shown(conversation: Conversation) -> str:
+    """Equal for rows that show the same images in the same order; empty for rows without any."""
+    return " ".join(image.sha256 for message in conversation.messages for image in message.images)
 
 
 def row_key(conversation: Conversation) -> str:
@@ -151,7 +157,10 @@ def marks(conversations: Sequence[Conversation]) -> Marks:
         keys += question_key + answer_key
         keys += _key(["wording", *bare]) if bare and all(bare) else question_key
         lengths.append((sum(map(length_of, units)), length_of(answer_units)))
-        question_shingles.append(list(chain.from_iterable(map(shingles, units))))
+        # the same words about another image are another question, and no candidate for a near one
+        about = shown(conversation)
+        asked = list(chain.from_iterable(map(shingles, units)))
+        question_shingles.append([f"{about} {one}" for one in asked] if about else asked)
         answer_shingles.append(shingles(answer_units))
     table = np.frombuffer(bytes(keys), dtype=np.uint8).reshape(len(conversations), 96)
     counts = np.array(lengths, dtype=np.uint32).reshape(len(conversations), 2)

@@ -24,7 +24,7 @@ from itertools import chain
 
 import numpy as np
 
-from finetune.data.likeness.duplicates import said_parts, strong_or_same
+from finetune.data.likeness.duplicates import said_parts, shown, strong_or_same
 from finetune.data.likeness.near import (
     COMMON,
     LEAST_COMMON,
@@ -53,10 +53,12 @@ class Part:
 
     Attributes:
         shingles: (shingles,) int64, the hashes of the different ones, ascending.
+        shown: what tells a question's images.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], shown: str = "") -> None:
         self._said = texts
+        self.shown = shown
 
     @cached_property
     def _strong(self) -> list[str]:
@@ -113,8 +115,9 @@ class Reader:
         if parts is not None:
             self._held.move_to_end(number)
             return parts
-        turns, answer = said_parts(self._row(number))
-        parts = self._held[number] = Part(turns), Part([answer])
+        row = self._row(number)
+        turns, answer = said_parts(row)
+        parts = self._held[number] = Part(turns, shown(row)), Part([answer])
         self._room_bytes -= _size_bytes(parts)
         while self._room_bytes < 0 and len(self._held) > 2:
             self._room_bytes += _size_bytes(self._held.popitem(last=False)[1])
@@ -146,6 +149,8 @@ class Judge:
     def near(self, lane: str, one: int, other: int) -> bool:
         """Whether two rows are near, as the module says."""
         question, answer = zip(self.reader.parts(one), self.reader.parts(other))
+        if question[0].shown != question[1].shown:
+            return False  # what is asked about another image is another question, and what is answered another answer
         if lane == "row":
             return self._is_near_row(question, answer)
         if lane == "answer":

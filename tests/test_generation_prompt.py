@@ -1,0 +1,354 @@
+"""System prompt, template, stop tokens and base travel with the adapter; what differs at serving is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from commands_kit import finetune as command
+
+from finetune import models, workflow
+from finetune.errors import IntegrityError, ModelError
+from finetune.generation import Engine, find_source
+from finetune.models.chat_facts import ChatFacts
+from finetune.runs import sha256_of
+
+SYSTEM = "Be kind and brief."
+ASKED = [{"role": "user", "content": "hello, user"}]
+HASHES = re.compile(r"[0-9a-f]{12} in training, [0-9a-f]{12} now")
+FILES = {
+    "adapter_config.json", "adapter_model.safetensors",
+    "chat.json", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json",
+}  # fmt: skip
+RECIPE = """\
+recipe: 1
+name: kind
+base: {{model: ./{base}, chat_template: {template}}}
+data:
+  train: rows.jsonl
+  held_out: held.jsonl
+  system_prompt: {system}
+  max_length: 96
+  duplicates: keep
+  near_duplicates: keep
+  leakage: "off"
+adapter: {{r: 2, alpha: 4}}
+train: {{epochs: 1, batch_size: 8, learning_rate: 1e-2}}
+evaluate: {{max_new_tokens: 7}}
+"""
+
+
+def trained(folder: Path, template: str = "auto") -> Path:
+    """A finished run over a base in a folder beside its recipe."""
+    tiny.save_base(folder / "base")
+    (folder / "own.jinja").write_text("{#- own -#}\n" + tiny.CHATML_MARKED + "\n", encoding="utf-8")
+    for name, first, num in (("rows", 0, 16), ("held", 100, 4)):
+        rows = [{"question": f"hello number {k}", "answer": f"hi, kind number {k}"} for k in range(first, first + num)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    text = RECIPE.format(base="base", template=template, system=SYSTEM)
+    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    return workflow.run(folder / "recipe.yaml", folder / "run").path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds base/, run/ and the rows. Read it, never write into it."""
+    folder = tmp_path_factory.mktemp("served")
+    trained(folder)
+    return folder
+
+
+@pytest.fixture
+def mine(made: Path, tmp_path: Path) -> Path:
+    """A copy of it all to spoil, and the adapter alone in lone/."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made / "run" / "adapter", tmp_path / "lone")
+    return tmp_path
+
+
+def refused(source: Path, base: Path | None = None) -> str:
+    """What an engine says that does not open; always with exit code 3."""
+    with pytest.raises(IntegrityError) as refusal:
+        Engine.open(source, base=str(base) if base else None)
+    assert refusal.value.exit_code == 3
+    return str(refusal.value)
+
+
+def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    words = json.loads(path.read_bytes())
+    change(words)
+    path.write_text(json.dumps(words), encoding="utf-8")
+
+
+def test_the_adapter_folder_says_how_to_speak_to_it(made: Path) -> None:
+    adapter = made / "run" / "adapter"
+    assert {path.name for path in adapter.iterdir()} == FILES
+    words = json.loads((adapter / "chat.json").read_bytes())
+    assert words["system_prompt"] == SYSTEM
+    assert words["stop_tokens"] == [{"text": "<|im_end|>", "id": 2}]
+    assert words["template_options"] == {"enable_thinking": False}
+    assert (words["template_from"], words["max_new_tokens"]) == ("base", 7)
+    assert words["base"]["id"] == "base" and words["base"]["quantization"] == "none"
+    assert words["base"]["weights_sha256"] == sha256_of(made / "base" / "model.safetensors")
+    assert (adapter / "chat_template.jinja").read_text(encoding="utf-8") == tiny.CHATML_MARKED
+    for path in adapter.glob("*.json*"):
+        assert str(made) not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_the_manifest_records_the_same_and_no_text_of_the_users(made: Path) -> None:
+    manifest = json.loads((made / "run" / "manifest.json").read_bytes())
+    words = json.loads((made / "run" / "adapter" / "chat.json").read_bytes())
+    template = manifest["template"]
+    assert template["fingerprint"] == words["template_sha256"]
+    for key in ("system_prompt_sha256", "stop_tokens"):
+        assert template[key] == words[key]
+    assert template["options"] == words["template_options"]
+    for key in ("id", "config_sha256", "weights_sha256", "vocab_size"):
+        assert manifest["base"][key] == words["base"][key]
+    assert manifest["adapter"]["chat_sha256"] == sha256_of(made / "run" / "adapter" / "chat.json")
+    assert SYSTEM not in json.dumps(manifest)
+
+
+def test_copied_out_it_answers_as_in_its_run(mine: Path) -> None:
+    inside = Engine.open(mine / "run")
+    alone = Engine.open(mine / "lone", base=str(mine / "base"))
+    assert alone.system_prompt == inside.system_prompt == SYSTEM
+    assert alone.max_new_tokens == inside.max_new_tokens == 7
+    assert alone.renderer.stop_ids == inside.renderer.stop_ids == [2]
+    assert alone.prompt_ids(ASKED, 7) == inside.prompt_ids(ASKED, 7)
+    assert alone.reply(ASKED) == inside.reply(ASKED)
+    fingerprint = inside.renderer.template_fingerprint[:12]
+    said = f"system prompt, template and stop tokens: those the adapter was trained with ({fingerprint})"
+    assert said in alone.notes and said in inside.notes
+
+
+def test_a_base_in_a_folder_has_to_be_named_where_it_is_not(mine: Path) -> None:
+    with pytest.raises(ModelError) as refusal:
+        find_source(mine / "lone")
+    said = "was trained on a base in a folder that is not here (got 'base'). Fix: name that folder with --base"
+    assert said in str(refusal.value)
+
+
+def test_a_starter_adapter_needs_no_base_named(mine: Path) -> None:
+    change_json(mine / "lone" / "adapter_config.json", lambda words: words.update(base_model_name_or_path="starter"))
+    assert find_source(mine / "lone").base.label == "starter"
+    assert "starter: is not the base that the adapter was trained on: its config is another" in refused(mine / "lone")
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "chat_template.jinja": lambda path: path.write_text(tiny.CHATML, encoding="utf-8"),
+    "tokenizer.json": lambda path: path.write_bytes(path.read_bytes().replace(b"Assistant", b"assistanT")),
+    "tokenizer_config.json": lambda path: change_json(path, lambda words: words.update(eos_token="<|im_start|>")),
+    "chat.json": lambda path: change_json(path, lambda words: words.update(system_prompt="Name doses.")),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+@pytest.mark.parametrize("place", ["run/adapter", "lone"])
+def test_a_file_changed_after_training_is_refused_with_both_hashes(mine: Path, place: str, name: str) -> None:
+    path = mine / place / name
+    SPOILT[name](path)
+    said = refused(mine / place, mine / "base")
+    assert f"{path.parent.name}/{name}: " in said and "was changed after training" in said
+    assert HASHES.search(said), said
+    path.unlink()
+    if place == "run/adapter" or name != "chat.json":
+        assert "is missing" in refused(mine / place, mine / "base")
+
+
+def test_a_link_out_of_the_folder_is_not_followed(mine: Path) -> None:
+    (mine / "lone" / "tokenizer.json").rename(mine / "elsewhere.json")
+    (mine / "lone" / "tokenizer.json").symlink_to(mine / "elsewhere.json")
+    assert "lone/tokenizer.json: is missing" in refused(mine / "lone", mine / "base")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda words: words.update(schema=2),
+        lambda words: words.pop("files"),
+        lambda words: words.update(stop_tokens=[]),
+        lambda words: words.update(stop_tokens=[{"text": "x", "id": True}]),
+        lambda words: words.update(max_new_tokens="many"),
+        lambda words: words["files"].update({"../run/manifest.json": "0" * 64}),
+    ],
+)
+def test_a_broken_chat_json_is_refused_in_one_line(mine: Path, spoil: Callable[[dict[str, Any]], object]) -> None:
+    change_json(mine / "lone" / "chat.json", spoil)
+    said = refused(mine / "lone", mine / "base")
+    assert said.startswith("lone/chat.json: ") and "\n" not in said
+
+
+def test_hashes_forged_to_fit_are_found_by_what_they_stand_for(mine: Path) -> None:
+    """Template and its file's hash are changed together: the fingerprint of what is rendered does not fit."""
+    SPOILT["chat_template.jinja"](mine / "lone" / "chat_template.jinja")
+    forged = sha256_of(mine / "lone" / "chat_template.jinja")
+    change_json(mine / "lone" / "chat.json", lambda words: words["files"].update({"chat_template.jinja": forged}))
+    said = refused(mine / "lone", mine / "base")
+    assert "lone/chat_template.jinja: is not what the adapter was trained with" in said and HASHES.search(said)
+
+
+def test_stop_tokens_that_the_tokenizer_does_not_know_by_these_ids_are_refused(mine: Path) -> None:
+    change_json(mine / "lone" / "chat.json", lambda words: words["stop_tokens"][0].update(id=1))
+    said = refused(mine / "lone", mine / "base")
+    assert "lone/chat.json: stop_tokens: is not what the adapter was trained with" in said and HASHES.search(said)
+
+
+def test_a_recipe_with_another_system_prompt_is_refused(mine: Path) -> None:
+    path = mine / "run" / "recipe.resolved.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(SYSTEM, "Name doses."), encoding="utf-8")
+    for source in (mine / "run", mine / "run" / "adapter"):
+        said = refused(source)
+        assert said.startswith(
+            "run/recipe.resolved.yaml: data.system_prompt: is not the one the adapter was trained with (got "
+        )
+        assert HASHES.search(said) and said.endswith("`finetune chat --system` tries another one out")
+    with pytest.raises(IntegrityError, match=r"data\.system_prompt"):
+        workflow.evaluate_again(mine / "run")
+
+
+def test_a_recipe_with_another_template_is_refused(mine: Path) -> None:
+    path = mine / "run" / "recipe.resolved.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert text.count("chat_template: auto") == 1
+    path.write_text(text.replace("chat_template: auto", "chat_template: plain"), encoding="utf-8")
+    said = refused(mine / "run")
+    assert "base.chat_template: the chat template is not what the adapter was trained with" in said
+    assert HASHES.search(said)
+
+
+def test_another_base_of_the_same_shapes_is_refused(mine: Path) -> None:
+    """Only shapes would fit: its weights are others, or its config turns positions in another way."""
+    from safetensors.torch import load_file, save_file
+
+    weights = mine / "base" / "model.safetensors"
+    tensors = load_file(weights)
+    save_file({name: tensor * 1.01 for name, tensor in tensors.items()}, weights, metadata={"format": "pt"})
+    for source, base in ((mine / "run", mine / "base"), (mine / "lone", mine / "base")):
+        said = refused(source, base)
+        assert said.startswith("base: is not the base that the adapter was trained on: its weights are others (got ")
+        assert HASHES.search(said) and said.endswith("Fix: name the base it was trained on with --base: 'base'")
+    tiny.save_base(mine / "turned", rope_parameters={"rope_type": "default", "rope_theta": 500.0})
+    assert "turned: is not the base that the adapter was trained on: its config is another" in refused(
+        mine / "lone", mine / "turned"
+    )
+
+
+def test_a_base_whose_own_template_was_changed_is_refused(mine: Path) -> None:
+    """The weights are the same; but what the base is asked with is not what the adapter was trained on."""
+    (mine / "base" / "chat_template.jinja").write_text(tiny.CHATML_MARKED + "!", encoding="utf-8")
+    for source, where in ((mine / "run", "run/recipe.resolved.yaml"), (mine / "lone", "base")):
+        said = refused(source, mine / "base")
+        assert said.startswith(f"{where}: base.chat_template: the chat template is not what the adapter was")
+        assert HASHES.search(said)
+
+
+def test_a_base_that_stops_elsewhere_is_refused(mine: Path) -> None:
+    change_json(mine / "base" / "tokenizer_config.json", lambda words: words.update(eos_token="<|endoftext|>"))
+    said = refused(mine / "lone", mine / "base")
+    assert "the stop tokens are not what the adapter was trained with" in said and HASHES.search(said)
+
+
+def test_without_a_chat_json_it_loads_and_says_so(mine: Path) -> None:
+    (mine / "lone" / "chat.json").unlink()
+    alone = Engine.open(mine / "lone", base=str(mine / "base"))
+    assert alone.system_prompt is None
+    assert any(note.startswith("the adapter has no chat.json: nothing says how it was trained") for note in alone.notes)
+    (mine / "run" / "adapter" / "chat.json").unlink()
+    assert "run/adapter/chat.json: is missing" in refused(mine / "run")
+    change_json(mine / "run" / "manifest.json", lambda words: words["adapter"].pop("chat_sha256"))
+    inside = Engine.open(mine / "run", base=str(mine / "base"))
+    assert inside.system_prompt == SYSTEM
+    assert any(note.startswith("the adapter has no chat.json, as in runs of older kits") for note in inside.notes)
+
+
+def test_in_its_run_chat_json_is_the_one_that_the_run_wrote(mine: Path) -> None:
+    """Changed so that it fits itself, it still is not what the manifest names."""
+
+    def forge(words: dict[str, Any]) -> None:
+        facts = models.read_chat(mine / "lone")
+        assert facts is not None
+        changed = replace(facts, system_prompt="Name doses.")
+        words.update(system_prompt="Name doses.", system_prompt_sha256=changed.system_prompt_sha256)
+
+    change_json(mine / "run" / "adapter" / "chat.json", forge)
+    assert refused(mine / "run").startswith("run/adapter/chat.json: was changed after training (got ")
+
+
+def test_a_template_of_the_recipes_own_travels_too(tmp_path: Path) -> None:
+    """The file may be gone by the time the run is talked to; the adapter brings it, line break at its end and all."""
+    run = trained(tmp_path, template="own.jinja")
+    words = json.loads((run / "adapter" / "chat.json").read_bytes())
+    assert words["template_from"] == "recipe"
+    shutil.copytree(run / "adapter", tmp_path / "lone")
+    text = Engine.open(run).renderer.template
+    (tmp_path / "own.jinja").unlink()
+    inside, alone = Engine.open(run), Engine.open(tmp_path / "lone", base=str(tmp_path / "base"))
+    assert alone.renderer.template == inside.renderer.template == text
+    assert "chat template: the recipe's file is gone; the adapter's own is used" in inside.notes
+    (tmp_path / "own.jinja").write_text(tiny.CHATML_MARKED, encoding="utf-8")
+    assert "base.chat_template: the chat template is not what" in refused(run)
+
+
+def facts(**changes: Any) -> ChatFacts:
+    words: dict[str, Any] = {
+        "system_prompt": None, "template_sha256": "a" * 64, "template_from": "kit", "template_options": {},
+        "stop_tokens": (("</s>", 2),), "base": {}, "max_new_tokens": 8,
+    }  # fmt: skip
+    return ChatFacts(**{**words, **changes})
+
+
+def test_a_template_that_a_newer_kit_ships_differently_is_told_and_not_refused() -> None:
+    recorded = facts(kit_version="0.0.1")
+    notes = models.compare_chat(recorded, facts(template_sha256="b" * 64), "run", of_recipe=True)
+    assert notes == [
+        "the chat template is another in this version of the kit; served with the adapter's own (aaaaaaaaaaaa)"
+    ]
+    with pytest.raises(IntegrityError):
+        models.compare_chat(facts(), facts(template_sha256="b" * 64), "run", of_recipe=True)
+
+
+def test_what_could_not_be_compared_is_told() -> None:
+    source = models.BaseSource("owner/name", "owner/name", None, False)
+    recorded = facts(base={"id": "owner/name", "revision": "1" * 40, "config_sha256": "c", "weights_sha256": "w"})
+    now = {"config_sha256": "c", "weights_sha256": None, "revision": "1" * 40}
+    assert models.check_base(recorded, source, {**now, "weights_sha256": "w"}) == []
+    assert "were not compared" in models.check_base(recorded, source, now)[0]
+    assert "is at commit 222222222222" in models.check_base(recorded, source, {**now, "revision": "2" * 40})[0]
+    unknown = facts(base={"id": "owner/name", "config_sha256": "c"})
+    assert "the run recorded no hash" in models.check_base(unknown, source, {**now, "weights_sha256": "w"})[0]
+
+
+def test_a_tokenizer_that_does_not_survive_being_saved_is_refused(tmp_path: Path, tiny_base: Path) -> None:
+    from finetune.render import Renderer
+
+    tokenizer, _ = models.load_tokenizer(models.find_base(str(tiny_base), None, tiny_base))
+    written = models.chat_facts(Renderer(tokenizer), {}, system_prompt=None, max_new_tokens=8)
+
+    class Shouting(type(tokenizer)):
+        """Its code does what its file does not say, as tokenizers that came with code of their own did."""
+
+        def __call__(self, text: Any, *args: Any, **words: Any) -> Any:
+            return super().__call__(text.upper(), *args, **words)
+
+    tokenizer.__class__ = Shouting
+    with pytest.raises(IntegrityError, match="saved and read back, writes other tokens"):
+        models.save_chat(tmp_path, tokenizer, written)
+    assert not list(tmp_path.iterdir())
+
+
+def test_commands_end_with_3(mine: Path) -> None:
+    path = mine / "run" / "recipe.resolved.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(SYSTEM, "Name doses."), encoding="utf-8")
+    for words in (("chat", "run", "--question", "hello"), ("evaluate", "run"), ("demo", "run")):
+        ended = command(*words, cwd=mine)
+        assert ended.code == 3, ended.err
+        assert "data.system_prompt: is not the one the adapter was trained with" in ended.err
+        assert "Name doses" not in ended.err and SYSTEM not in ended.err
