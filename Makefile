@@ -67,7 +67,7 @@ lint: $(VENV)/.dev ## ruff and pyright
 	$(BIN)/pyright
 
 .PHONY: docs
-docs: $(VENV)/.dev ## rewrite the generated pages docs/commands.md and docs/recipe.md
+docs: $(VENV)/.dev ## rewrite the generated pages docs/commands.md, docs/recipe.md and docs/models.md
 	$(BIN)/python -m finetune.cli.reference
 
 .PHONY: bench
@@ -81,6 +81,10 @@ kill: $(VENV)/.dev ## kill and resume a run 100 times; the result must not chang
 .PHONY: templates
 templates: $(VENV)/.dev ## rewrite template.csv and template.xlsx of each domain from its template.jsonl
 	$(BIN)/python -m tests.template_kit
+
+.PHONY: families
+families: $(VENV)/.dev ## carry every family of models through everything; rewrites finetune/models/proofs.json
+	$(BIN)/python tests/families_proof.py
 
 .PHONY: starter
 starter: $(VENV)/.demo ## pre-train the bundled base anew (70 to 90 minutes on one CPU core)

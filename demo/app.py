@@ -40,7 +40,9 @@ def _sibling(name: str) -> Any:
     return importlib.import_module(f"finetune_demo.{name}")
 
 
+looks = _sibling("looks")
 page = _sibling("page")
+pictures = _sibling("pictures")
 server = _sibling("server")
 texts = _sibling("texts")
 
@@ -84,15 +86,15 @@ def serve(
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
-        max_file_size=MAX_UPLOAD,
+        max_file_size=pictures.MAX_FILE if any(map(pictures.takes_images, engines)) else MAX_UPLOAD,
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
         strict_cors=True,
         app_kwargs={"middleware": [Middleware(server.SecurityHeaders, headers=headers)]},
-        theme=page.theme(),
+        theme=looks.theme(),
         css_paths=HERE / "page.css",
-        head=page.HEAD,
+        head=looks.HEAD,
     )
     print(f"The demo is at {blocks.local_url} (Ctrl-C ends it).", file=sys.stderr, flush=True)
     if block:

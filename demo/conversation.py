@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from . import pictures
 
 COLUMNS = ("base", "adapter")
 MAX_TURNS = 20
@@ -58,6 +61,7 @@ class Turn:
 
     question: str
     answers: dict[str, Answer] = field(default_factory=dict)
+    images: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,14 @@ class Conversation:
     job: Job | None = None
     trimmed: bool = False
 
-    def ask(self, question: str, job: Job) -> None:
+    @property
+    def num_images(self) -> int:
+        """Images that are held."""
+        return sum(len(turn.images) for turn in self.turns)
+
+    def ask(self, question: str, job: Job, images: Sequence[Any] = ()) -> None:
         """Add a turn (dropping the oldest beyond MAX_TURNS) and leave the job for the generation."""
-        self.turns.append(Turn(question))
+        self.turns.append(Turn(question, images=list(images)))
         if len(self.turns) > MAX_TURNS:
             del self.turns[: len(self.turns) - MAX_TURNS]
             self.trimmed = True
@@ -115,15 +124,15 @@ class Conversation:
             if answer.note in ("note_pending", "note_after_base"):
                 answer.note = "note_stopped"
 
-    def messages(self, column: str, system_prompt: str | None) -> list[dict[str, str]]:
+    def messages(self, column: str, system_prompt: str | None) -> list[dict[str, Any]]:
         """What the model sees for the last question of `column`: its own earlier turns and nothing else."""
-        messages = [{"role": "system", "content": system_prompt}] if system_prompt else []
+        messages: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
         for turn in self.turns[:-1]:
             answer = turn.answers.get(column)
             if answer and answer.text:
-                messages.append({"role": "user", "content": turn.question})
+                messages.append(pictures.message(turn.question, turn.images))
                 messages.append({"role": "assistant", "content": answer.text})
-        messages.append({"role": "user", "content": self.turns[-1].question})
+        messages.append(pictures.message(self.turns[-1].question, self.turns[-1].images))
         return messages
 
     def shown(self, column: str, say: Callable[..., str]) -> list[dict[str, str]]:
@@ -136,6 +145,7 @@ class Conversation:
             parts = [as_text(answer.text)] if answer.text else []
             if answer.note:
                 parts.append(f"*{say(answer.note, id=answer.error_id, detail=as_text(answer.detail))}*")
-            messages.append({"role": "user", "content": as_text(turn.question)})
+            asked = [pictures.drawn(turn.images, say("image"))] if turn.images else []
+            messages.append({"role": "user", "content": "\n\n".join([*asked, as_text(turn.question)])})
             messages.append({"role": "assistant", "content": "\n\n".join(parts)})
         return messages

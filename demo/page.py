@@ -6,43 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio import themes
 
 from finetune.errors import FinetuneError
 
-from . import answering, conversation, texts
+from . import answering, conversation, pictures, texts
 
 MODES = ("adapter", "base", "both")
 MAX_EXAMPLES = 6
 MAX_WAITING = 64
-SYSTEM_FONTS = (
-    "system-ui",
-    "-apple-system",
-    "Segoe UI",
-    "Roboto",
-    "Noto Sans",
-    "Noto Sans CJK SC",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "sans-serif",
-)
-# Tells screen readers what changes and which language the page is in. Gradio adds it once the page is there.
-HEAD = """<script>
-(() => {
-  const look = () => {
-    const status = document.querySelector("#status");
-    if (status && !status.hasAttribute("aria-live")) {
-      status.setAttribute("role", "status");
-      status.setAttribute("aria-live", "polite");
-    }
-    const chosen = document.querySelector("#language input:checked");
-    const root = document.documentElement;
-    if (chosen && root.lang !== chosen.value) root.lang = chosen.value;
-  };
-  new MutationObserver(look).observe(document.documentElement, {childList: true, subtree: true});
-  document.addEventListener("change", look);
-})();
-</script>"""
 
 
 class Page:
@@ -54,7 +25,8 @@ class Page:
         self.engines = list(engines)
         self.desk = answering.Desk(self.engines)
         self.num_examples = max(min(len(engine.questions), MAX_EXAMPLES) for engine in self.engines)
-        with gr.Blocks(title=self.engines[0].title, analytics_enabled=False) as self.blocks:
+        words: dict[str, Any] = {"title": self.engines[0].title, "analytics_enabled": False}
+        with gr.Blocks(**words, delete_cache=pictures.UNUSED_SECONDS) as self.blocks:
             self._lay_out()
             self._speak_first()
             self._wire()
@@ -90,7 +62,8 @@ class Page:
         with gr.Row(elem_id="columns"):
             self.columns = {name: _chat_column(name) for name in conversation.COLUMNS}
         self.status = gr.Markdown(elem_id="status")
-        self.question = gr.Textbox(lines=1, max_lines=6, elem_id="question", autofocus=True, submit_btn=False)
+        words: dict[str, Any] = {"lines": 1, "max_lines": 6, "autofocus": True, "submit_btn": False}
+        self.question = pictures.box(self.engines, elem_id="question", **words)
         with gr.Row(elem_id="actions"):
             self.send = gr.Button(variant="primary", elem_id="send", size="md", min_width=80, scale=2)
             self.stop = gr.Button(variant="stop", elem_id="stop", size="md", min_width=80, interactive=False)
@@ -199,14 +172,21 @@ class Page:
             return texts.say(language, "status_prompt_long", num=f"{len(settings[3]):,}", limit=f"{limit:,}")
         return ""
 
-    def _ask(self, question, chat, index, mode, language, request: gr.Request, *settings):
-        refused = self._refusal(chat, settings, language, question)
+    def _ask(self, asked, chat, index, mode, language, request: gr.Request, *settings):
+        question, files = pictures.read(asked)
+        refused, shown = self._refusal(chat, settings, language, question), []
         job = self._job((index, mode), settings)
         if not refused and not self.desk.open(_session(request)):
             refused = texts.say(language, "status_still")
+        elif not refused:
+            try:
+                shown = pictures.take(files, chat.num_images, self.engines[index])
+            except pictures.Refused as error:
+                self.desk.close(_session(request))
+                refused = texts.say(language, error.key, **error.values)
         if refused:
             return [gr.skip(), *self._only_status(refused)]
-        chat.ask(question.strip(), job)
+        chat.ask(question.strip(), job, shown)
         return ["", *self._scene(chat, language, "status_waiting", busy=True)]
 
     def _example(self, number: int):
@@ -382,7 +362,7 @@ class Page:
             gr.update(label=say("who"), choices=who, value=mode, visible=engine.has_adapter),
             gr.update(value=say("both_order"), visible=len(shown) > 1),
             *(self._redraw_column(chat, name, engine, shown, language) for name in conversation.COLUMNS),
-            gr.update(label=say("question"), placeholder=say("question_hint")),
+            self._redraw_box(engine, say),
             *(gr.update(value=say(name)) for name in ("send", "stop", "retry", "undo", "clear")),
             gr.update(value=say("examples"), visible=bool(examples)),
             *(
@@ -397,6 +377,14 @@ class Page:
             gr.update(label=say("temperature"), info=say("temperature_note")),
             gr.update(label=say("max_new_tokens"), info=say("max_new_tokens_note")),
         ]
+
+    def _redraw_box(self, engine: Any, say: Any) -> Any:
+        words = {"label": say("question"), "placeholder": say("question_hint")}
+        if isinstance(self.question, gr.MultimodalTextbox):
+            takes = pictures.takes_images(engine)
+            words |= {"sources": ["upload"] if takes else []}
+            words["placeholder"] = say("question_hint_images" if takes else "question_hint")
+        return gr.update(**words)
 
     def _redraw_column(self, chat: Any, name: str, engine: Any, shown: tuple, language: str) -> Any:
         label = engine.base_name if name == "base" else engine.title
@@ -428,31 +416,6 @@ class Page:
         language = texts.language_of(request.headers.get("accept-language"))
         ready = texts.say(language, "status_ready")
         return [ready, *self._buttons(chat, False), *self._redraw(chat, index, mode, language)]
-
-
-def theme() -> themes.Base:
-    """System fonts, so that nothing is fetched, and colours with a contrast of 4.5:1 or more."""
-    theme = themes.Default(
-        primary_hue="teal", neutral_hue="slate", font=SYSTEM_FONTS, font_mono=("ui-monospace", "monospace")
-    )
-    return theme.set(
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_300",
-        block_info_text_color="*neutral_600",
-        block_info_text_color_dark="*neutral_300",
-        input_placeholder_color="*neutral_500",
-        input_placeholder_color_dark="*neutral_400",
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_hover_dark="*primary_800",
-        button_cancel_background_fill="#b91c1c",
-        button_cancel_background_fill_dark="#b91c1c",
-        button_cancel_background_fill_hover="#991b1b",
-        button_cancel_background_fill_hover_dark="#991b1b",
-        button_cancel_text_color="white",
-        button_cancel_text_color_dark="white",
-    )
 
 
 def _chat_column(name: str) -> gr.Chatbot:

@@ -36,6 +36,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "Type a question. Enter sends, Shift+Enter starts a new line.",
         "zh": "请输入问题。回车发送，Shift+回车换行。",
     },
+    "question_hint_images": {
+        "en": "Type a question; the clip adds images. Enter sends, Shift+Enter starts a new line.",
+        "zh": "请输入问题；回形针可添加图片。回车发送，Shift+回车换行。",
+    },
+    "image": {"en": "image", "zh": "图片"},
     "send": {"en": "Send", "zh": "发送"},
     "stop": {"en": "Stop", "zh": "停止"},
     "retry": {"en": "Retry", "zh": "重答"},
@@ -81,6 +86,22 @@ TEXTS: dict[str, dict[str, str]] = {
     "status_prompt_long": {
         "en": "The system prompt has {num} characters. Please keep it to {limit}; nothing was sent.",
         "zh": "系统提示词共 {num} 个字符，请缩短到 {limit} 个以内；内容未发送。",
+    },
+    "status_no_images": {
+        "en": "This model takes no images. Please remove them; nothing was sent.",
+        "zh": "此模型不接受图片，请移除后再发送；内容未发送。",
+    },
+    "status_images_many": {
+        "en": "Please show at most {limit} images with one question; nothing was sent.",
+        "zh": "每个问题最多可附 {limit} 张图片；内容未发送。",
+    },
+    "status_images_kept": {
+        "en": "A conversation holds at most {limit} images. Press Clear to start anew; nothing was sent.",
+        "zh": "一次对话最多保留 {limit} 张图片。请按“清空”重新开始；内容未发送。",
+    },
+    "status_image_bad": {
+        "en": "An image cannot be used: {detail}. Nothing was sent.",
+        "zh": "有图片无法使用：{detail}。内容未发送。",
     },
     "status_still": {
         "en": "Still answering. Wait for the end, or press Stop.",

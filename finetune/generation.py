@@ -39,6 +39,7 @@ class Source:
     chat: models.ChatFacts | None = None  # what the adapter's folder says of itself
     where: str = ""  # the recipe that the words above are of; "" outside of a run
     max_image_pixels: int = models.DEFAULT_MAX_PIXELS
+    quantization: str = "none"  # how the base was held in training, and is held here
 
 
 def find_source(source: str | Path, base: str | None = None) -> Source:
@@ -51,7 +52,7 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
     Raises:
         RunError: the run has no adapter yet.
         ModelError: nothing of the kind, or an adapter folder whose base is not known.
-        IntegrityError: a file of the adapter's was changed after training.
+        IntegrityError: a file of the adapter's was changed after training, or the recipe's system prompt was.
     """
     path = Path(source)
     if (path / MANIFEST).is_file():
@@ -66,7 +67,10 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
         fix = "name a run folder, an adapter folder, a base folder, a hub id like owner/name, or starter"
         raise ModelError(Problem(str(source), "", "no such run, adapter or base", fix=fix))
     found = models.find_base(str(source), None, path if path.is_dir() else None)
-    return Source(found.label, found, None, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+    merged = models.read_merge(path) or {}  # a model that was merged goes on with the prompt it was trained under
+    thinking = "keep" if (merged.get("template_options") or {}).get("enable_thinking") else "off"
+    prompt = merged.get("system_prompt")
+    return Source(found.label, found, None, prompt, (), "auto", None, _DEFAULT_NEW_TOKENS, thinking)
 
 
 def _from_adapter(path: Path, base: str | None) -> Source:
@@ -86,7 +90,19 @@ def _from_adapter(path: Path, base: str | None) -> Source:
     title = path.resolve().name
     if chat is None:
         return Source(title, found, path, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
-    return Source(title, found, path, chat.system_prompt, (), "auto", None, chat.max_new_tokens, "off", chat)
+    return Source(
+        title,
+        found,
+        path,
+        chat.system_prompt,
+        (),
+        "auto",
+        None,
+        chat.max_new_tokens,
+        "off",
+        chat,
+        quantization=models.kind_of(chat.base.get("quantization")),
+    )
 
 
 def _chat_of(run: Run) -> models.ChatFacts | None:
@@ -102,7 +118,7 @@ def _chat_of(run: Run) -> models.ChatFacts | None:
     return chat
 
 
-def _prompting(source: Source, config: Any) -> tuple[Renderer, list[str]]:
+def prompting(source: Source, config: Any) -> tuple[Renderer, list[str]]:
     """The renderer of what is served, and what was chosen, one line each.
 
     An adapter that brings its own prompt is served with it, after recipe and base were seen to agree.
@@ -116,7 +132,7 @@ def _prompting(source: Source, config: Any) -> tuple[Renderer, list[str]]:
         tokenizer, notes = models.load_tokenizer(source.base, source.chat_template, source.template_file)
         if source.adapter_dir is not None:
             notes.append(_UNCHECKED if source.where else _FOREIGN)
-        return Renderer(tokenizer, options), notes
+        return Renderer(tokenizer, options, also_stop=models.stop_ids_of(source.base, tokenizer)), notes
     assert source.adapter_dir is not None
     renderer = Renderer(models.load_chat_tokenizer(source.adapter_dir, chat), chat.template_options)
     models.check_renderer(chat, renderer, source.adapter_dir.name)
@@ -140,12 +156,12 @@ def _compared(source: Source, chat: models.ChatFacts, options: dict[str, Any]) -
     where = source.where or source.base.label
     tokenizer, _ = models.load_tokenizer(source.base, source.chat_template, file)
     try:
-        given = Renderer(tokenizer, options)
+        given = Renderer(tokenizer, options, also_stop=models.stop_ids_of(source.base, tokenizer))
     except ModelError:
         if (now := fingerprint(tokenizer.chat_template, options)) == chat.template_sha256:
             raise
         raise models.another_template(chat, now, where, of_recipe=bool(source.where)) from None
-    words = {"system_prompt": source.system_prompt, "max_new_tokens": source.max_new_tokens}
+    words = {"system_prompt": chat.system_prompt, "max_new_tokens": chat.max_new_tokens}
     now = models.chat_facts(given, chat.base, chat_template=source.chat_template, **words)
     return models.compare_chat(chat, now, where, of_recipe=bool(source.where))
 
@@ -171,6 +187,9 @@ def _from_run(run: Run, base: str | None) -> Source:
     facts = run.manifest.get("base") or {}
     commit = words.base.revision if facts.get("is_local", True) else facts.get("revision") or words.base.revision
     template = words.base.chat_template
+    chat, where = _chat_of(run), f"{run.path.name}/{run.resolved_path.name}"
+    if chat is not None:
+        models.check_system_prompt(chat, words.data.system_prompt, where)
     return Source(
         title=words.name,
         base=models.find_base(base or words.base.model, None if base else commit, folder),
@@ -181,9 +200,10 @@ def _from_run(run: Run, base: str | None) -> Source:
         template_file=loaded.path_of("base.chat_template", template),
         max_new_tokens=words.evaluate.max_new_tokens,
         thinking=words.base.thinking,
-        chat=_chat_of(run),
-        where=f"{run.path.name}/{run.resolved_path.name}",
+        chat=chat,
+        where=where,
         max_image_pixels=words.data.max_image_pixels,
+        quantization=models.kind_of(facts.get("quantization") or words.base.quantization),
     )
 
 
@@ -263,6 +283,11 @@ class Engine:
     def __init__(self, source: Source, device: str | None = None, talk: Talk | None = None):
         from finetune import hardware
 
+        here = hardware.machine()
+        self.device = device or here.device
+        dtype = "bfloat16" if here.bfloat16_gpu and self.device == "cuda" else "float32"
+        merging = "merge it into its base in full precision: finetune export SOURCE --to merged FOLDER"
+        models.require_quantization(source.quantization, self.device, dtype, where=source.title, fix=merging)
         source = replace(source, base=models.fetch(source.base, talk))
         self.source = source
         self.title = source.title
@@ -272,16 +297,19 @@ class Engine:
         self.max_new_tokens = source.max_new_tokens
         self.questions = list(source.questions)
         config = models.load_config(source.base)
-        self.renderer, self.notes = _prompting(source, config)
+        self.renderer, self.notes = prompting(source, config)
         self.tokenizer = self.renderer.tokenizer
         self.renderer.images = models.image_input(source.base, config, source.max_image_pixels)
-        here = hardware.machine()
-        self.device = device or here.device
-        dtype = "bfloat16" if here.bfloat16_gpu and self.device == "cuda" else "float32"
-        self.model = models.load_base(source.base, dtype, device=self.device)
+        self.model = models.load_base(source.base, dtype, device=self.device, quantization=source.quantization)
+        if source.quantization != "none":
+            self.notes.append(f"the base is held in {source.quantization}, as in training")
+        # What the base's publisher likes when drawing (a repetition penalty, top_k) would be in force unseen.
+        self.model.generation_config = type(self.model.generation_config)()
         self.context_tokens = models.context_tokens(self.model.config) or _DEFAULT_CONTEXT_TOKENS
         if source.adapter_dir is not None:
-            self.model = models.load_adapter(self.model, source.adapter_dir).to(self.device)
+            self.model = models.load_adapter(self.model, source.adapter_dir)
+            if source.quantization == "none":  # a rounded base is where it belongs, and loses its scales when moved
+                self.model = self.model.to(self.device)
         models.check_vocabulary(self.model, self.tokenizer)
         self.num_forgotten = 0
         self._lock = threading.Lock()
@@ -403,8 +431,7 @@ class Engine:
         return len(ids), bool(ids) and ids[-1] in self.renderer.stop_ids
 
     def _decode(self, ids: list[int]) -> str:
-        text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text.lstrip() if isinstance(text, str) else ""
+        return self.renderer.words_of(ids)
 
     def _generate(
         self,
@@ -448,7 +475,9 @@ class Engine:
         try:
             if seed is not None:
                 torch.manual_seed(seed)
-            drawing: dict[str, Any] = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {}
+            drawing: dict[str, Any] = {}
+            if temperature > 0:
+                drawing = {"do_sample": True, "temperature": temperature, "top_p": top_p}
             plain = self.has_adapter and not adapter
             with torch.inference_mode(), self.model.disable_adapter() if plain else contextlib.nullcontext():
                 prompt = torch.tensor([ids], device=self.device)

@@ -108,3 +108,12 @@ def make_plan(here: Machine, batch_size: int, longest_row_tokens: int, wishes: A
 
 def _largest_divisor(number: int, limit: int) -> int:
     return max(k for k in range(1, min(number, limit) + 1) if number % k == 0)
+
+
+def free_memory(device: str = "cpu") -> int | None:
+    """Bytes that are free now: of the GPU, or of the machine within what its control group may use; None: not known."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    return None

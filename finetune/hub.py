@@ -189,7 +189,8 @@ def known_kind(error: BaseException) -> str:
     ):
         if among(kind):
             return name
-    if any(isinstance(one, HfHubHTTPError) and one.response.status_code in (401, 403) for one in chain):
+    refused = any(isinstance(one, HfHubHTTPError) and one.response.status_code in (401, 403) for one in chain)
+    if refused and _token():
         return "token"
     # Errors of the HTTP library are no OSError, and which library it is changes with huggingface_hub.
     return "network" if among(OSError) or any(_is_http(one) for one in chain) else ""

@@ -9,6 +9,7 @@ import random
 import shlex
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,9 @@ def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]
 def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
     if not resume:
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
-    # A base that cannot be had ends the run before hours of data work; its weights come when the data are fit.
+    # A base that cannot be had, or not be held as asked, ends the run before hours of data work; its weights come when
+    # the data are fit.
+    _require_quantization(loaded)
     commit = _commit_of(current) if resume else None
     prepare.fetch_base(loaded, talk=talk, commit=commit)
     checked = checking.check(loaded, talk=talk, with_lengths=False)
@@ -193,6 +196,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     ]
     train_split, held_out_split = rendered
     notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
+    notes += models.quantization_notes(base.config, loaded.recipe.base.quantization)
     models.check_settings(models.structure_of(base.config), loaded.recipe.adapter)
     facts = _facts(loaded, splits, base)
     if resume:
@@ -208,10 +212,15 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     plan = hardware.make_plan(
         hardware.machine(), loaded.recipe.train.batch_size, longest_tokens, loaded.recipe.hardware
     )
+    attention = models.attention_for(base.config, plan.attention)
+    if attention != plan.attention:
+        reasons = {**plan.reasons, "attention": "this family is exact that way only"}
+        plan = replace(plan, attention=attention, reasons=reasons)
     write_json(current.path / "plan.json", plan.as_dict())
     for key, reason in plan.reasons.items():
         talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
     _note_other_plan(current, plan.as_dict(), talk)
+    facts["base"]["quantization"] = models.quantization_facts(loaded.recipe.base.quantization, plan.dtype)
     current.update(
         status="running", exit_code=None, ended_at=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts
     )
@@ -219,6 +228,14 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
     talk.stage("evaluate")
     _evaluate(current, loaded, talk)
+
+
+def _require_quantization(loaded: LoadedRecipe) -> None:
+    """See that base.quantization works on this machine, before anything is fetched or read."""
+    here = hardware.machine()
+    dtype = "bfloat16" if here.bfloat16_gpu else "float32"
+    where = loaded.where("base.quantization")
+    models.require_quantization(loaded.recipe.base.quantization, here.device, dtype, where=where)
 
 
 def _commit_of(current: Run) -> str | None:
@@ -269,6 +286,7 @@ def _chat_facts(loaded: LoadedRecipe, base: prepare.OpenedBase, base_facts: dict
         max_new_tokens=words.evaluate.max_new_tokens,
         chat_template=words.base.chat_template,
         quantization=words.base.quantization,
+        max_image_pixels=words.data.max_image_pixels,
     )
 
 
@@ -325,7 +343,8 @@ def _train(
     if plan.device == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(plan.num_threads)
     checkpoint = _resume_point(current, talk) if resume else None
-    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device)
+    rounding = loaded.recipe.base.quantization
+    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device, rounding)
     random.seed(loaded.recipe.train.seed)
     model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed, base.tokenizer)
     models.check_vocabulary(model, base.tokenizer)
@@ -381,13 +400,13 @@ def _probe_of(split: prepare.RenderedSplit, base: prepare.OpenedBase) -> list[in
     return [*ids, *sorted(getattr(base.tokenizer, "former_pieces", {}))[:16]]
 
 
-def _prove(
-    current: Run, base: prepare.OpenedBase, plan: hardware.Plan, witness: models.Witness, talk: Talk
-) -> None:
+def _prove(current: Run, base: prepare.OpenedBase, plan: hardware.Plan, witness: models.Witness, talk: Talk) -> None:
     """Put the saved adapter on a fresh base; one that does not do what was trained is moved aside."""
 
+    rounding = models.kind_of(current.manifest["base"].get("quantization"))
+
     def load() -> Any:
-        return models.load_base(base.source, plan.dtype, plan.attention, plan.device)
+        return models.load_base(base.source, plan.dtype, plan.attention, plan.device, rounding)
 
     models.let_go(plan.device)  # the trained model is gone before the base is loaded anew
     try:

@@ -190,6 +190,17 @@ def _write_image_words(name: str, folder: Path) -> None:
         _write_json(folder / "video_preprocessor_config.json", video)
 
 
+def _write_code(folder: Path) -> None:
+    """The Python files that the folder's auto_map names; nobody may run them."""
+    for name in ("config.json", "tokenizer_config.json"):
+        named = json.loads((folder / name).read_bytes()).get("auto_map", {}).values()
+        texts = [text for entry in named for text in (entry if isinstance(entry, list) else [entry]) if text]
+        for text in texts:
+            if "/" not in text:
+                code = 'raise SystemExit("the code of a base was run")\n'
+                (folder / f"{text.partition('.')[0]}.py").write_text(code, encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Family:
     """How the folder of one family is written; calling it with a folder writes it there and gives it back."""
@@ -216,6 +227,7 @@ class Family:
         _write_json(folder / "config.json", config)
         _write_json(folder / "generation_config.json", generation)
         self.save(config, folder, **({"shard_bytes": self.shard_bytes} if self.shard_bytes else {}))
+        _write_code(folder)
         if self.name in _IMAGE_FILES:
             _write_image_words(self.name, folder)
         return folder

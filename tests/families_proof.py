@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ ROWS = (
 HELD_OUT = (("What do I drink against a fever?", "Water."), ("你好", "多休息。"))
 _STEPS = 5
 _EXACT = 1e-5  # largest difference of two logits that count as equal
+_MERGED = 1e-3  # the same of base + adapter, and their sum in one matrix: another order of adding up
 _RECIPE = """\
 recipe: 1
 name: proof
@@ -125,6 +126,8 @@ def prove(name: str, base: Path, work: Path) -> dict[str, Any]:
     trained = seen[-1].eval()
     engine = generation.Engine.open(run.path)
     structure = structure_of(models.load_config(engine.source.base))
+    ends = json.loads((base / "generation_config.json").read_bytes())["eos_token_id"]
+    assert set(ends if isinstance(ends, list) else [ends]) <= set(engine.renderer.stop_ids)
     return {
         "model_type": structure.model_type,
         "architecture": structure.architecture,
@@ -163,28 +166,29 @@ def _reload(trained: Any, engine: Any) -> dict[str, Any]:
     assert _difference(before, after) <= _EXACT
     with engine.model.disable_adapter():
         assert _difference(before, logits_of(engine.model, ids)) > _EXACT
-    reply = greedy(trained, ids, engine)
-    assert engine.answer(QUESTION, max_new_tokens=8).text == reply
+    ids_before, ids_after = (greedy(model, ids, engine.renderer.stop_ids) for model in (trained, engine.model))
+    assert ids_before == ids_after
+    answer, reply = engine.answer(QUESTION, max_new_tokens=8).text, engine.renderer.words_of(ids_before).strip()
+    assert answer == reply, f"{answer!r} after reloading, {reply!r} before"
     return {"reload": True, "reply": True}
 
 
-def greedy(model: Any, ids: list[int], engine: Any, num_new_tokens: int = 8) -> str:
-    """The answer spelled out token by token, without transformers' generate."""
+def greedy(model: Any, ids: list[int], stop_ids: Sequence[int], num_new_tokens: int = 8) -> list[int]:
+    """The likeliest tokens one after the other, found without transformers' generate and its cache."""
     import torch
 
-    written = list(ids)
-    for _ in range(num_new_tokens):
+    written: list[int] = []
+    while len(written) < num_new_tokens and not (written and written[-1] in stop_ids):
         with torch.inference_mode():
-            token = int(model(input_ids=torch.tensor([written])).logits[0, -1].argmax())
-        written.append(token)
-        if token in engine.renderer.stop_ids:
-            break
-    text = engine.tokenizer.decode(written[len(ids) :], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return str(text).strip()
+            written.append(int(model(input_ids=torch.tensor([ids + written])).logits[0, -1].argmax()))
+    return written
 
 
 def _learns(model: Any, engine: Any, steps: int = 3) -> None:
-    """A few steps on one conversation, straight at the model: the loss falls, every adapter matrix B moves."""
+    """A few steps on one conversation, straight at the model: the loss falls, and every adapter matrix B moves.
+
+    Experts in a list of modules are left out of that: those that no token chose have nothing to learn from.
+    """
     import torch
 
     ids = torch.tensor([engine.prompt_ids(QUESTION, 8) + engine.tokenizer.encode("Drink", add_special_tokens=False)])
@@ -199,7 +203,8 @@ def _learns(model: Any, engine: Any, steps: int = 3) -> None:
         optimizer.zero_grad()
         losses.append(loss.item())
     assert losses[-1] < losses[0], losses
-    still = [n for n, p in model.named_parameters() if "lora_B" in n and p.requires_grad and not p.abs().max() > 0]
+    trained = [(name, p) for name, p in model.named_parameters() if "lora_B" in name and p.requires_grad]
+    still = [name for name, p in trained if not p.abs().max() > 0 and ".experts." not in name]
     assert not still, still[:3]
 
 
@@ -218,29 +223,25 @@ def _experts(structure: Any, engine: Any) -> dict[str, Any]:
 
 def _merge(run: Any, engine: Any, folder: Path) -> dict[str, Any]:
     """Base and adapter as one model: read back by transformers alone, it says the same."""
-    from transformers import AutoModelForCausalLM
+    import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     from finetune.models.merging import merge
 
     ids = engine.prompt_ids(QUESTION, 8)
-    merge(
-        engine.source.base,
-        run.adapter_dir,
-        folder,
-        tokenizer=engine.tokenizer,
-        stop_ids=engine.renderer.stop_ids,
-        probes=[ids],
-    )
-    words = json.loads((folder / "config.json").read_bytes())
-    assert "auto_map" not in words
-    merged = AutoModelForCausalLM.from_pretrained(folder, dtype="float32", trust_remote_code=False)
+    words = {"tokenizer": engine.tokenizer, "stop_ids": engine.renderer.stop_ids, "probes": [ids]}
+    merge(engine.source.base, run.adapter_dir, folder, dtype="float32", **words)
+    config = json.loads((folder / "config.json").read_bytes())
+    assert "auto_map" not in config
+    assert "quantization_config" not in config
+    kind = getattr(transformers, config["architectures"][0], None) or transformers.AutoModelForCausalLM
+    merged = kind.from_pretrained(folder, dtype="float32", trust_remote_code=False)
     found = _difference(logits_of(engine.model, ids), logits_of(merged, ids))
+    assert found <= _MERGED, found
     return {
         "difference_under": bound_of(found),
-        "model_type": words["model_type"],
-        "dtype": words.get("dtype") or words.get("torch_dtype"),
-        "opens_elsewhere": words["model_type"] in CONFIG_MAPPING_NAMES,
+        "model_type": config["model_type"],
+        "opens_elsewhere": config["model_type"] in CONFIG_MAPPING_NAMES,
     }
 
 
@@ -295,8 +296,22 @@ def versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
 
 
+def differences(found: dict[str, Any], told: dict[str, Any]) -> list[str]:
+    """Where a proof is not what the file says; a merge may be more exact than told."""
+    lines = []
+    for key in {**told, **found}:
+        one, other = found.get(key), told.get(key)
+        if key == "merge" and isinstance(one, dict) and isinstance(other, dict):
+            if float(one["difference_under"]) > float(other["difference_under"]):
+                lines.append(f"merge: differs by up to {one['difference_under']}, told {other['difference_under']}")
+            one, other = {**one, "difference_under": ""}, {**other, "difference_under": ""}
+        if one != other:
+            lines.append(f"{key}: found {one!r}, told {other!r}")
+    return lines
+
+
 def main() -> None:
-    """Prove every family and write proofs.json; families that fail are named, and the file is left alone."""
+    """Prove the named families, or every one and write proofs.json; the file is left alone where one fails."""
     import sys
     import tempfile
     import traceback
@@ -312,15 +327,18 @@ def main() -> None:
             try:
                 base = families_kit.folder_of(name, Path(folder) / "bases")
                 proofs[name] = prove(name, base, Path(folder) / name)
-                print(name, "shown", flush=True)
+                print(f"{name}: shown", flush=True)
             except Exception:
                 traceback.print_exc()
-                print(name, "FAILED", flush=True)
-    if len(proofs) < len(families_kit.FAMILIES):
+                print(f"{name}: FAILED", flush=True)
+    if sys.argv[1:]:
+        print(json.dumps(proofs, indent=1, ensure_ascii=False))
+    elif len(proofs) < len(wanted):
         sys.exit(f"{len(wanted) - len(proofs)} failed; {PROOFS.name} is left as it is")
-    text = json.dumps({"versions": versions(), "families": proofs}, indent=1, ensure_ascii=False)
-    PROOFS.write_text(text + "\n", encoding="utf-8", newline="\n")
-    print(f"wrote {PROOFS}")
+    else:
+        text = json.dumps({"versions": versions(), "families": proofs}, indent=1, ensure_ascii=False)
+        PROOFS.write_text(text + "\n", encoding="utf-8", newline="\n")
+        print(f"wrote {PROOFS}; now `make docs`")
 
 
 if __name__ == "__main__":

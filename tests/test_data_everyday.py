@@ -274,7 +274,7 @@ def test_thinking_in_answers_is_told_of(tmp_path):
     rows = [_talk("<think>hm</think>yes", "q1"), _talk("no", "q2"), _talk("later", "<think>")]
     assert [note for note in load(tmp_path, rows).report.notes if "think" in note] == [
         "rows.jsonl: answers hold thinking between <think> and </think> in 1 row: "
-        "base.thinking: off does not remove it, so it is trained as part of the answer"
+        "base.thinking: off leaves it out, keep trains it"
     ]
 
 

@@ -72,7 +72,10 @@ def test_a_run_ends_with_an_adapter_better_than_its_base(done, run_folder):
 
 def test_the_adapter_folder_is_small_and_clean(run_folder):
     adapter = run_folder / "adapter"
-    assert {path.name for path in adapter.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {path.name for path in adapter.iterdir()} == {
+        "adapter_config.json", "adapter_model.safetensors",
+        "chat.json", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json",
+    }  # fmt: skip
     config = json.loads((adapter / "adapter_config.json").read_bytes())
     assert config["base_model_name_or_path"] == "starter"
     assert sum(path.stat().st_size for path in adapter.iterdir()) < 3_000_000
@@ -181,6 +184,18 @@ def test_a_run_can_be_talked_to_when_it_moved_and_its_rows_are_gone(run_folder, 
     for source in (moved, moved / "adapter"):
         done = finetune("chat", str(source), "--question", "hello", "--max-new-tokens", "8", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+
+
+def test_an_adapter_alone_and_elsewhere_answers_as_in_its_run(run_folder, workplace, tmp_path):
+    import shutil
+
+    shutil.copytree(run_folder / "adapter", tmp_path / "lone")
+    question = ["--question", "What helps against a nosebleed?", "--max-new-tokens", "12"]
+    inside = finetune("chat", "runs/one", *question, cwd=workplace)
+    alone = finetune("chat", "lone", *question, cwd=tmp_path)
+    assert inside.returncode == alone.returncode == 0, alone.stderr
+    assert inside.stdout == alone.stdout and alone.stdout.strip()
+    assert "those the adapter was trained with" in alone.stderr
 
 
 @pytest.fixture(scope="module")

@@ -195,6 +195,16 @@ def test_hashes_forged_to_fit_are_found_by_what_they_stand_for(mine: Path) -> No
     assert "lone/chat_template.jinja: is not what the adapter was trained with" in said and HASHES.search(said)
 
 
+def test_a_strangers_template_is_looked_at_before_it_is_run(mine: Path) -> None:
+    """An adapter's folder comes from anywhere; its hashes only say that it fits itself."""
+    path = mine / "lone" / "chat_template.jinja"
+    path.write_text("{{ messages.__class__.__mro__ }}", encoding="utf-8")
+    forged = sha256_of(path)
+    change_json(mine / "lone" / "chat.json", lambda words: words["files"].update({path.name: forged}))
+    with pytest.raises(ModelError, match="reaches for Python's internals"):
+        Engine.open(mine / "lone", base=str(mine / "base"))
+
+
 def test_stop_tokens_that_the_tokenizer_does_not_know_by_these_ids_are_refused(mine: Path) -> None:
     change_json(mine / "lone" / "chat.json", lambda words: words["stop_tokens"][0].update(id=1))
     said = refused(mine / "lone", mine / "base")

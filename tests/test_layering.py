@@ -15,7 +15,7 @@ FLOORS = (
     ("runs",),
     ("data", "render", "models", "hardware"),
     ("prepare", "training", "generation"),
-    ("evaluation", "checking"),
+    ("evaluation", "checking", "exporting"),
     ("workflow",),
     ("cli", "starter"),
 )

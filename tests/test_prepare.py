@@ -321,6 +321,7 @@ def test_summary_of_lengths() -> None:
         "overlong_places": ["a:1"],
         "num_trimmed": 3,
         "num_control_texts": 0,
+        "num_thoughts_left_out": 0,
         "length_histogram": {
             "edges": list(range(0, 43, 3)),
             "counts": [0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1],

@@ -37,9 +37,10 @@ def test_fault_17_no_code_and_no_environment():
 def test_fault_18_trust_remote_code():
     text = "recipe: 1\nbase: {model: starter, trust_remote_code: true}\ndata: {train: rows.jsonl}\n"
     assert refusal(text) == (
-        "recipe.yaml:2:24: base.trust_remote_code: a recipe cannot allow a model's own code to run. Fix: delete it; "
-        "it would take --trust-remote-code on the command line and base.revision pinned to a 40-hex commit, "
-        "and running such code is not available yet"
+        "recipe.yaml:2:24: base.trust_remote_code: a recipe cannot allow a model's own code to run: it could do "
+        "anything on this machine, and changes with its hub. Fix: delete it; Aquila, openPangu, ERNIE and InternLM "
+        "load without it, and another base does once it is converted to a layout that transformers knows "
+        "(docs/families.md)"
     )
     assert refusal(HEAD, trust_remote_code=True) == (
         "--trust-remote-code: not available yet. "

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import template_kit
+from commands_kit import finetune
+from test_data_templates import DOSE_ZH, INVENTED, PRIVATE, alike
 
-from finetune import data, recipe, resources
+from finetune import data, models, recipe, resources
 
 ROOT = Path(__file__).resolve().parents[1] / "recipes"
 FILES = sorted(ROOT.rglob("recipe.yaml"))
+# The recipe of each domain that has a data template; every other recipe shows something else.
+DOMAINS = {"medical": "medical_qa", **{f.name: f.name for f in template_kit.domain_folders() if f.name != "medical"}}
+DOMAIN = pytest.mark.parametrize("template", DOMAINS)
 PATHS = pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name)
 
 
@@ -56,7 +63,8 @@ def test_its_rows_and_questions_are_there(path: Path) -> None:
     splits = data.load(loaded)
     assert len(splits.train) >= 10
     assert len(splits.held_out) >= 1
-    warnings = splits.report.warnings
+    # The example rows of a domain show the form; the README says that they teach little.
+    warnings = [line for line in splits.report.warnings if "teach little" not in line]
     if loaded.recipe.data.leakage == "warn":  # the recipe chose it: the only thing that may be told of
         assert warnings.pop(0).endswith("scores on them are too good; kept, as data.leakage is warn")
         assert re.search(r"^ *leakage: warn +# .{20,}", path.read_text(encoding="utf-8"), re.MULTILINE), "say why"
@@ -83,3 +91,94 @@ def test_its_readme_explains_it(path: Path) -> None:
         assert heading in text, heading
     for target in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert (path.parent / target).exists(), f"README.md points at {target}"
+
+
+def test_every_domain_has_its_recipe() -> None:
+    names = set(resources.shipped_recipes())
+    assert {"medical_qa", "medical_zh", "legal", "finance", "customer_support", "education"} <= set(DOMAINS.values())
+    assert set(DOMAINS.values()) | {"quickstart"} == names
+
+
+@DOMAIN
+def test_a_domains_recipe_keeps_to_its_role(template: str) -> None:
+    """Its system prompt says what it does not do, and its rows are those of the domain."""
+    loaded = recipe.load(ROOT / DOMAINS[template] / "recipe.yaml")
+    words = loaded.recipe
+    prompt = words.data.system_prompt or ""
+    assert re.search(r"\b(never|not)\b|不", prompt), "say what it must not do"
+    assert (words.share.title, words.data.group_by) != (None, None)
+    assert f"/data_templates/{template}/" in str(words.data.train)
+    assert words.data.license == "apache-2.0"
+    assert words.share.languages == (("zh",) if template.endswith("_zh") else ("en",))
+    if template != "medical":
+        folder = template_kit.ROOT / template
+        assert prompt.strip() == (folder / "system_prompt.txt").read_text(encoding="utf-8").strip()
+
+
+@DOMAIN
+def test_a_domains_questions_are_its_own(template: str) -> None:
+    """Ten to fifteen, none of them in the rows that are trained, in the template's questions, or twice."""
+    folder = ROOT / DOMAINS[template]
+    assert recipe.load(folder / "recipe.yaml").recipe.evaluate.questions == "questions.jsonl"
+    lines = (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    asked = [json.loads(line) for line in lines]
+    assert 10 <= len(asked) <= 15
+    assert sum("reference" in row for row in asked) >= 0.8 * len(asked)
+    example = template_kit.ROOT / template
+    known = [json.loads(line)["question"] for line in (example / "questions.jsonl").read_text("utf-8").splitlines()]
+    rows = template_kit.json_rows(example)
+    if template == "medical":  # its worked example is what the recipe trains on
+        splits = data.load(recipe.load(folder / "recipe.yaml"))
+        rows = rows + [{"question": c.messages[-2].content, "topic": ""} for c in (*splits.train, *splits.held_out)]
+    known += [row["question"] for row in rows]
+    texts = [row["question"] for row in asked]
+    for number, text in enumerate(texts):
+        nearest = max([*known, *texts[:number]], key=lambda other: alike(text, other))
+        assert alike(text, nearest) < 0.5, f"{text!r} is {nearest!r}"
+    for row in asked:
+        answer = row.get("reference", "")
+        assert not PRIVATE.search(answer) and not INVENTED.search(answer) and not DOSE_ZH.search(answer), answer
+        assert len(answer) <= 450, "two to five sentences"
+        if template != "medical":
+            assert row["topic"] in {known_row["topic"] for known_row in rows}
+
+
+@DOMAIN
+def test_a_domains_readme_offers_bases_by_size_with_their_licences(template: str) -> None:
+    text = (ROOT / DOMAINS[template] / "README.md").read_text(encoding="utf-8")
+    bases = [line for line in text.splitlines() if line.startswith("|") and "huggingface.co/" in line]
+    assert len(bases) >= 3
+    assert recipe.load(ROOT / DOMAINS[template] / "recipe.yaml").recipe.base.model in text
+    for line in bases:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert len(cells) == 4 and all(cells), line
+    assert "None of these bases was trained here" in text or "这些模型都没有在这里训练过" in text
+    named = re.findall(r"base\.chat_template: (\w+)", text)
+    assert set(named) <= set(models.shipped_templates())
+
+
+def test_aquila_is_among_the_bases_of_medical_zh() -> None:
+    text = (ROOT / "medical_zh" / "README.md").read_text(encoding="utf-8")
+    assert "huggingface.co/BAAI/AquilaChat2-7B" in text and "`base.chat_template: aquila_v1`" in text
+    words = ["base.model=BAAI/AquilaChat2-7B", "base.revision=null", "base.chat_template=aquila_v1"]
+    assert recipe.load(ROOT / "medical_zh" / "recipe.yaml", words).recipe.base.chat_template == "aquila_v1"
+
+
+def test_recipes_lists_them_all(tmp_path: Path) -> None:
+    listed = json.loads(finetune("recipes", "--json", cwd=tmp_path).out)
+    assert {entry["name"] for entry in listed} == set(resources.shipped_recipes())
+
+
+@PATHS
+def test_a_copy_is_complete_and_passes_the_check(path: Path, tmp_path: Path) -> None:
+    """`finetune new` brings rows and questions along, so that the copy stands alone; its README reads on."""
+    name = path.parent.name
+    made = finetune("new", "mine", "--from", name, cwd=tmp_path)
+    assert made.code == 0, made.err
+    copy = tmp_path / "mine"
+    assert "../../" not in (copy / "recipe.yaml").read_text(encoding="utf-8")
+    checked = finetune("check", "mine/recipe.yaml", cwd=tmp_path)
+    assert checked.code == 0, checked.err
+    assert "Ready to train" in checked.out
+    for target in re.findall(r"\]\((?!http)([^)#]+)", (copy / "README.md").read_text(encoding="utf-8")):
+        assert (copy / target).exists(), f"README.md points at {target}"

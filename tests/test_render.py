@@ -276,9 +276,19 @@ def test_begin_token_written_twice() -> None:
     assert str(caught.value) == "the template writes the begin token twice. Fix: repair base.chat_template"
 
 
-def test_border_that_cannot_be_parted_is_refused() -> None:
-    with pytest.raises(ModelError, match="stretches across the border between prompt and answer"):
-        Renderer(tiny.sentencepiece(tiny.BLANK_AT_BORDER, prefix="legacy")).render(SINGLE)
+def test_blank_at_the_border_of_an_old_tokenizer_file() -> None:
+    """The old form puts a blank before a word behind every control token; the answer goes on without a second one."""
+    renderer = Renderer(tiny.sentencepiece(tiny.BLANK_AT_BORDER, prefix="legacy"))
+    rendered = renderer.render(SINGLE)
+    # <s> _ User : _hi \n Assistant : _ | hello </s>
+    assert rendered.input_ids == [1, 353, 407, 284, 367, 13, 404, 284, 353, 380, 2]
+    assert [rendered.input_ids[start:end] for start, end in rendered.spans] == [[380, 2]]
+    assert renderer.prompt(SINGLE[:1]) == rendered.input_ids[:9]
+    again = talk(("user", "hi"), ("assistant", "hello</s> x\n"), ("user", "x"), ("assistant", "y"))
+    rendered = renderer.render(again)
+    assert renderer.prompt(again[:1]) == rendered.input_ids[: rendered.spans[0][0]]
+    assert renderer.prompt(again[:3]) == rendered.input_ids[: rendered.spans[1][0]]
+    assert rendered.input_ids.count(2) == 2
 
 
 def test_template_that_refuses_says_so_in_one_line() -> None:

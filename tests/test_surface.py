@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPE = "RECIPE --debug --set KEY=VALUE --allow-outside --trust-remote-code"
 COMMANDS = {
     "recipes": "--debug --json",
+    "models": "--debug --json",
     "new": "NAME --debug --from RECIPE",
     "check": f"{RECIPE} --output DIR --fix FILE --processes N --json",
     "preview": f"{RECIPE} --row N --at FILE:LINE --find TEXT --order ORDER --rows N --html FILE --json",
@@ -31,6 +32,7 @@ COMMANDS = {
     "chat": "SOURCE --debug --base BASE --question TEXT --without-adapter --system TEXT --max-new-tokens N "
     "--temperature T",
     "demo": "[SOURCE ...] --debug --base BASE --host HOST --port PORT --open",
+    "export": "SOURCE FOLDER --debug --to FORM --dtype DTYPE --base BASE --json",
     "doctor": "--debug --json",
     "schema": "--debug",
 }

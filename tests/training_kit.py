@@ -49,12 +49,14 @@ def plan(batch_size: int = 4, micro_batch: int | None = None) -> Plan:
     return Plan("cpu", "float32", "sdpa", micro, batch_size // micro, False, 1)
 
 
-def adapted(base: str | Path, dropout: float = 0.0, r: int = 4) -> tuple[Any, Any]:
-    """(model with a fresh adapter, tokenizer) of a base folder or "starter"."""
+def adapted(base: str | Path, dropout: float = 0.0, r: int = 4, **words: Any) -> tuple[Any, Any]:
+    """(model with a fresh adapter, tokenizer) of a base folder or "starter"; `words` of the recipe's adapter section."""
     source = models.find_base(str(base), None, Path(base) if str(base) != "starter" else None)
     model = models.load_base(source, "float32")
     tokenizer, _ = models.load_tokenizer(source)
-    return models.attach_adapter(model, Adapter(r=r, alpha=8.0, dropout=dropout), seed=0), tokenizer
+    adapter = Adapter(**{"r": r, "alpha": 8.0, "dropout": dropout, **words})
+    models.extend_tokenizer(tokenizer, adapter.new_tokens)
+    return models.attach_adapter(model, adapter, 0, tokenizer), tokenizer
 
 
 def new_run(folder: Path, name: str = "test") -> Run:
@@ -75,10 +77,14 @@ def train(
     on_step: Callable[[int, int, float], None] | None = None,
     prepare_model: Callable[[Any], None] | None = None,
     places: tuple[str, ...] = (),
+    adapter: dict[str, Any] | None = None,
 ) -> tuple[Any, training.TrainResult]:
-    """Train a fresh adapter (or go on) in this process; `stop_after` asks for a stop as SIGTERM does."""
+    """Train a fresh adapter (or go on) in this process; `stop_after` asks for a stop as SIGTERM does.
+
+    `adapter` holds words of the recipe's adapter section.
+    """
     words = words or settings()
-    model, tokenizer = adapted(base, dropout)
+    model, tokenizer = adapted(base, dropout, **(adapter or {}))
     if prepare_model is not None:
         prepare_model(model)
     stop = training.StopRequest()
@@ -104,6 +110,7 @@ def train(
         checkpoint,
         watch,
         stop,
+        (adapter or {}).get("learning_rate_ratio", 1.0),
     )
     return model, result
 
@@ -112,7 +119,7 @@ def adapter_hash(model: Any) -> str:
     """SHA-256 over name, shape and bytes of every adapter tensor."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.named_parameters()):
-        if "lora_" in name:
+        if "lora_" in name or "trainable_tokens" in name:
             digest.update(f"{name}{tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

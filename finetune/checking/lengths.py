@@ -61,6 +61,7 @@ class _Counted:
     num_answer_over: int = 0
     num_trimmed: int = 0
     num_control_texts: int = 0
+    num_thoughts: int = 0
     has_history: bool = False
     problems: list[Problem] = field(default_factory=list)
 
@@ -145,6 +146,7 @@ def _count_tokens(
         counted.num_trimmed += len(chunk.trimmed)
         counted.has_history |= chunk.has_history
         counted.num_control_texts += chunk.num_control_texts
+        counted.num_thoughts += chunk.num_thoughts
         done = min(start + CHUNK_ROWS, len(rows))
         rendered = [place for place in range(done - start) if place not in chunk.problems]
         sizes = chunk.parts.sum(axis=1)
@@ -235,6 +237,7 @@ def _facts(counted: _Counted) -> dict[str, Any]:
         "keeps_99": keeps(sizes.tolist(), 0.01),
         "keeps_100": keeps(sizes.tolist(), 0.0),
         "num_control_texts": counted.num_control_texts,
+        "num_thoughts_left_out": counted.num_thoughts,
     }
 
 
@@ -269,6 +272,8 @@ def _warnings(facts: dict[str, Any]) -> list[str]:
             )
         if number := split["num_control_texts"]:
             lines.append(f"{number:,} control tokens in {name} texts will be encoded as plain text")
+        if number := split.get("num_thoughts_left_out"):
+            lines.append(f"thoughts of {number:,} {name} answers will be left out, as base.thinking: off says")
     return lines
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune import prepare
-from finetune.data import Conversation, Splits
+from finetune.data import IMAGE_MARK, Conversation, Splits
 from finetune.errors import Problem, RunError
 from finetune.recipe import LoadedRecipe
 from finetune.talk import Talk
@@ -34,7 +34,8 @@ def preview_of(
         number: of the row, counted from 1.
 
     Returns:
-        `tokens` is [text, whether it is trained] in order; several tokens that make up one character stand together.
+        `tokens` is [text, whether it is trained] in order; several tokens that make up one character stand together,
+        and so do those of an image, as "[image, 256 tokens]".
         `role_starts` is [index into tokens, role] for each turn, at the control token that opens it, or else at its
         text.
 
@@ -43,7 +44,9 @@ def preview_of(
     """
     messages, tools = prepare.messages_of(conversation)
     rendered, trimmed = prepare.render_row(base, messages, overlong, tools)
-    pieces, starts = _pieces(base.tokenizer, rendered.input_ids, rendered.labels)
+    pieces, starts = _pieces(
+        base.tokenizer, rendered.input_ids, rendered.labels, getattr(base.renderer.images, "token_id", None)
+    )
     openers = base.renderer.encoder.control_ids - set(base.renderer.stop_ids)
     opening = {starts[k] for k, token_id in enumerate(rendered.input_ids) if token_id in openers}
     return {
@@ -61,7 +64,9 @@ def preview_of(
     }
 
 
-def _pieces(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> tuple[list[list[Any]], list[int]]:
+def _pieces(
+    tokenizer: Any, ids: Sequence[int], labels: Sequence[int], image_id: int | None = None
+) -> tuple[list[list[Any]], list[int]]:
     """[text, trained] of each token or of the few that make up a character; and the piece of each token."""
 
     def decode(some: Sequence[int]) -> str:
@@ -75,6 +80,11 @@ def _pieces(tokenizer: Any, ids: Sequence[int], labels: Sequence[int]) -> tuple[
         trained = labels[position] != -100
         pending.append(token_id)
         piece_of.append(len(pieces))
+        if token_id == image_id:
+            if position + 1 == len(ids) or ids[position + 1] != image_id:
+                pieces.append([f"[image, {len(pending)} tokens]", trained])
+                before, pending = pending[-1:], []
+            continue
         text = decode([*before, *pending])[len(decode(before)) :] if before else decode(pending)
         same_next = position + 1 < len(labels) and (labels[position + 1] != -100) == trained
         if text.endswith("\ufffd") and same_next:
@@ -103,7 +113,7 @@ def _role_starts(
     found: list[list[Any]] = []
     remaining, position, last = list(answers), 0, 0  # last: the piece behind the turn before
     for message in _remaining(messages, len(answers)):
-        content = message["content"].strip()
+        content = _said(message)
         if message["role"] == "assistant" and remaining:
             index = remaining.pop(0)
         elif content and (at := text.find(content, position)) >= 0:
@@ -115,6 +125,13 @@ def _role_starts(
         position = max(position, text.find(content, position) + len(content))
         last = max(k for k, border in enumerate(borders) if border < max(1, position)) + 1
     return found
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    """The text of a turn; of one with images, the first text that stands before, between or after them."""
+    if not message.get("images"):
+        return message["content"].strip()
+    return next((text.strip() for text in message["content"].split(IMAGE_MARK) if text.strip()), "")
 
 
 def _remaining(messages: Sequence[Any], num_answers: int) -> list[Any]:

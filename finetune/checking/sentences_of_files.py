@@ -77,9 +77,8 @@ FILE_SENTENCES: tuple[tuple[str, str], ...] = (
     ("write the one answer that is to be learnt, as text, into a column answer (in SQuAD: answers.text[0])",
      "请把要学的那一个答案以文字写进列 answer（SQuAD 中为 answers.text[0]）"),
     ("{n} written as parts of text, joined by a line end", "{n}由几段文字组成，已用换行相连"),
-    ("answers hold thinking between <think> and </think> in {n}: base.thinking: off does not remove it, so it is "
-     "trained as part of the answer",
-     "{n}的答案含有 <think> 与 </think> 之间的思考内容：base.thinking: off 不会去掉它，因此会作为答案的一部分训练"),
+    ("answers hold thinking between <think> and </think> in {n}: base.thinking: off leaves it out, keep trains it",
+     "{n}的答案含有 <think> 与 </think> 之间的思考内容：base.thinking: off 会去掉它，keep 会训练它"),
     # Tools.
     ("the tools hold a character that cannot be stored", "工具定义含有无法保存的字符"),
     ("tool {n} has no name", "第 {n} 个工具没有名称"),

@@ -49,6 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     command = _add(commands, "recipes", "list the shipped recipes")
     _json(command)
 
+    command = _add(commands, "models", "list the families of models: what to download, and what was shown to work")
+    _json(command)
+
     command = _add(commands, "new", "copy a shipped recipe out, with its data template")
     command.add_argument("name", help="the folder to make")
     command.add_argument("--from", dest="source", default="quickstart", metavar="RECIPE", help="shipped name")
@@ -92,6 +95,9 @@ def build_parser() -> argparse.ArgumentParser:
     command = _add(commands, "chat", "talk to a run, an adapter or a base in the terminal")
     _source(command, one=True)
     command.add_argument("--question", metavar="TEXT", help="ask once, print the answer, end")
+    command.add_argument(
+        "--image", metavar="FILE", action="append", default=[], help="show it with the question; may be given again"
+    )
     command.add_argument("--without-adapter", action="store_true", help="let the bare base answer")
     command.add_argument("--system", metavar="TEXT", help="another system prompt")
     command.add_argument("--max-new-tokens", type=_at_least_1, metavar="N", help="the longest answer")
@@ -104,6 +110,20 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
     command.add_argument("--port", type=_port, help="default: the first free one from 7860")
     command.add_argument("--open", action="store_true", help="open the page in a browser")
+
+    command = _add(commands, "export", "write a run or an adapter in a form that other programs read")
+    command.add_argument("source", help="a run folder or an adapter folder")
+    command.add_argument("folder", help="the folder to make; an existing one is never touched")
+    command.add_argument(
+        "--to", choices=("merged",), required=True, metavar="FORM",
+        help="merged: base and adapter as one model in full precision, compared with them after it was written",
+    )  # fmt: skip
+    command.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), metavar="DTYPE",
+        help="number format of the files: float32, bfloat16, float16 (default: that of the base's files)",
+    )  # fmt: skip
+    command.add_argument("--base", metavar="BASE", help="use this base instead of the recorded one")
+    _json(command)
 
     command = _add(commands, "doctor", "what this machine can do, versions, what is missing")
     _json(command)

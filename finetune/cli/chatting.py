@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from finetune.cli.show import visible
@@ -11,20 +12,29 @@ from finetune.errors import FinetuneError
 _HELP = """  /base      let the bare base answer        /adapter   let the adapter answer
   /both      one after the other             /retry     answer again
   /reset     forget the conversation         /system    show the system prompt
+  /image F   show an image file with the next question
   /quit      end (or Ctrl-D)"""
 
 
-def loop(engine: Any, adapter: bool, options: dict[str, Any]) -> None:
+def loop(engine: Any, adapter: bool, options: dict[str, Any], files: Sequence[str] = ()) -> None:
     """Read questions, stream answers, until /quit or the end of input.
 
     Args:
         engine: finetune.generation.Engine.
         adapter: whether the adapter answers at first.
         options: handed to Engine.stream.
+        files: images shown with the first question.
+
+    Raises:
+        DataError: one of `files` is no image that can be shown.
     """
+    from finetune import data
+
+    waiting = list(files)
+    data.question_with("", waiting)  # a wrong file is told before anything is typed
     interactive = sys.stdin.isatty()
     who = ["adapter"] if adapter else ["base"]
-    messages: list[dict[str, str]] = []
+    messages: list[dict[str, Any]] = []
     print(f"{engine.title} on {engine.base_name}. /help lists the commands.", file=sys.stderr)
     while True:
         try:
@@ -37,17 +47,37 @@ def loop(engine: Any, adapter: bool, options: dict[str, Any]) -> None:
         if text.startswith("/"):
             if text in ("/quit", "/exit"):
                 return
+            if text.split()[0] == "/image":
+                _show_image(engine, text.removeprefix("/image").strip(), waiting)
+                continue
             who = _command(engine, text, who, messages)
             if text != "/retry" or not messages:
                 continue
             while messages and messages[-1]["role"] == "assistant":
                 messages.pop()
         else:
-            messages.append({"role": "user", "content": text})
+            messages.append(data.question_with(text, waiting))
+            waiting.clear()
         _answer(engine, who, messages, options)
 
 
-def _command(engine: Any, text: str, who: list[str], messages: list[dict[str, str]]) -> list[str]:
+def _show_image(engine: Any, name: str, waiting: list[str]) -> None:
+    """Keep a file for the next question, where it can be shown."""
+    from finetune import data
+
+    if not engine.takes_images:
+        print("  this base takes no images", file=sys.stderr)
+        return
+    try:
+        data.question_with("", [name])
+    except FinetuneError as error:
+        print(f"  {error}", file=sys.stderr)
+        return
+    waiting.append(name)
+    print(f"  shown with the next question: {len(waiting)}", file=sys.stderr)
+
+
+def _command(engine: Any, text: str, who: list[str], messages: list[dict[str, Any]]) -> list[str]:
     """Carry out one /command; gives who answers from now on."""
     if text in ("/base", "/adapter", "/both"):
         if text != "/base" and not engine.has_adapter:
@@ -65,7 +95,7 @@ def _command(engine: Any, text: str, who: list[str], messages: list[dict[str, st
     return who
 
 
-def _answer(engine: Any, who: list[str], messages: list[dict[str, str]], options: dict[str, Any]) -> None:
+def _answer(engine: Any, who: list[str], messages: list[dict[str, Any]], options: dict[str, Any]) -> None:
     """Stream the answers; the last one goes on in the conversation. Ctrl-C ends an answer, not the chat."""
     said = ""
     for name in who:

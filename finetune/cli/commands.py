@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import resources
-from finetune.errors import DataError, Problem, RecipeError, RunError, SurroundingsError
+from finetune.errors import DataError, ModelError, Problem, RecipeError, RunError, SurroundingsError
 
 
 def _print_json(value: Any) -> None:
@@ -48,6 +48,20 @@ def recipes(arguments: argparse.Namespace) -> None:
     for row in rows:
         print(f"{row['name']:<14} {row['base']:<30} {row['description']}")
     _say("\nCopy one out with: finetune new MY_NAME --from NAME")
+    return None
+
+
+def models(arguments: argparse.Namespace) -> None:
+    """List the families of models: what to download, and what was shown to work."""
+    from finetune.cli.families import print_families
+    from finetune.models import proofs
+
+    entries = proofs.families()
+    if arguments.json:
+        return _print_json({"shown_with": proofs.read_proofs()["versions"], "families": entries})
+    print_families(entries)
+    _say("Shown on tiny models of the real classes with random weights; (?): look it up on the model's page.")
+    _say("Train one with: finetune run RECIPE --set base.model=ID; the whole table: docs/models.md")
     return None
 
 
@@ -217,6 +231,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def chat(arguments: argparse.Namespace) -> None:
     """Talk in the terminal."""
+    from finetune import data, models
     from finetune.cli import chatting, show
     from finetune.generation import Engine
 
@@ -233,11 +248,16 @@ def chat(arguments: argparse.Namespace) -> None:
     if arguments.system is not None:
         engine.system_prompt = arguments.system or None
     options = {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature}
+    if arguments.image and not engine.takes_images:
+        what = f"{engine.base_name}: {models.why_no_images(engine.model.config)}"
+        raise ModelError(Problem("", "--image", what, fix="leave --image out, or name a base of the Qwen-VL kind"))
     if arguments.question is not None:
-        messages = [{"role": "user", "content": arguments.question}]
+        messages = [data.question_with(arguments.question, arguments.image)]
         print(show.visible(engine.reply(messages, adapter=not arguments.without_adapter, **options)))
         return
-    chatting.loop(engine, adapter=engine.has_adapter and not arguments.without_adapter, options=options)
+    chatting.loop(
+        engine, adapter=engine.has_adapter and not arguments.without_adapter, options=options, files=arguments.image
+    )
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -259,6 +279,24 @@ def demo(arguments: argparse.Namespace) -> None:
     module.launch(
         sources, base=arguments.base, host=arguments.host, port=arguments.port, open_browser=arguments.open, block=True
     )
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write base and adapter as one model, and say how exact that is."""
+    _not_a_file(arguments.source)
+    from finetune import exporting
+    from finetune.cli import show
+
+    with show.TerminalTalk() as talk:
+        facts = exporting.export_merged(
+            arguments.source, arguments.folder, base=arguments.base, dtype=arguments.dtype, talk=talk
+        )
+    if arguments.json:
+        return _print_json(facts)
+    for line in exporting.lines(facts):
+        print(line)
+    print(f"\n{'folder':<14}{arguments.folder}")
+    return None
 
 
 def _not_a_file(source: str) -> None:

@@ -1,6 +1,7 @@
 """The page docs/commands.md, made from the parser; a test holds the file in step with it.
 
-`python -m finetune.cli.reference` rewrites both generated pages of a checkout: docs/commands.md and docs/recipe.md.
+`python -m finetune.cli.reference` rewrites the generated pages of a checkout: docs/commands.md, docs/recipe.md and
+docs/models.md.
 """
 
 from __future__ import annotations
@@ -73,10 +74,12 @@ def _sentence(action: argparse.Action) -> str:
 
 def main() -> None:
     """Rewrite the generated pages of this checkout."""
+    from finetune.cli.families import models_page
     from finetune.recipe import reference_page
 
     docs = Path(__file__).resolve().parents[2] / "docs"
-    for name, page in (("commands.md", commands_page()), ("recipe.md", reference_page())):
+    pages = (("commands.md", commands_page()), ("recipe.md", reference_page()), ("models.md", models_page()))
+    for name, page in pages:
         (docs / name).write_text(page, encoding="utf-8", newline="\n")
         print(docs / name)
 

@@ -12,6 +12,7 @@ import io
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ MAX_FILE_BYTES = 64 * 1024**2
 MAX_SIDE_PIXELS = 32_768
 MAX_PIXELS = 64 * 1024**2
 MAX_ASPECT = 199.0  # image processors of the Qwen-VL kind refuse 200 and more
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 ACCEPTED = "PNG, JPEG, WebP, GIF and BMP"
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the image by a quarter
 _PREVIEW_PIXELS = 64  # as small as this a JPEG may be unpacked to see that it is whole
@@ -40,6 +41,19 @@ class ImageError(Exception):
     def __init__(self, what: str, fix: str):
         super().__init__(what)
         self.what, self.fix = what, fix
+
+
+@dataclass(frozen=True)
+class HeldImage(ImageRef):
+    """An image whose bytes are held in memory, as a visitor of the demo shows one.
+
+    Attributes:
+        data: its bytes.
+        small: a place for a small copy, which the demo fills.
+    """
+
+    data: bytes = field(default=b"", repr=False)
+    small: list[str] = field(default_factory=list, repr=False, compare=False)
 
 
 def look_at(data: bytes) -> tuple[int, int]:
@@ -185,12 +199,14 @@ def keep(found: Mapping[str, bytes]) -> None:
 
 
 def data_of(ref: ImageRef) -> bytes:
-    """The bytes of a row's image.
+    """The bytes of an image.
 
     Raises:
         DataError: its file is gone or cannot be read.
         IntegrityError: its file is another one than when the row was read.
     """
+    if isinstance(ref, HeldImage):
+        return ref.data
     path = Path(ref.path) if ref.path else (_kept_folder or Path()) / ref.sha256
     where = ref.name or "image"
     try:
@@ -219,8 +235,6 @@ def without_marks(message: Message) -> Message:
     """The turn as its text alone, for what looks at words."""
     if not message.images:
         return message
-    from dataclasses import replace
-
     return replace(message, content=message.content.replace(IMAGE_MARK, ""), images=())
 
 
@@ -239,6 +253,20 @@ def written(ref: ImageRef) -> dict[str, Any] | str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
+def held_image(file: str | Path) -> HeldImage:
+    """An image file, read into memory and checked; the file may be deleted.
+
+    Raises:
+        DataError: it is missing, or no whole image within the limits.
+    """
+    try:
+        data = read_file(Path(file))
+        width, height = look_at(data)
+    except ImageError as error:
+        raise DataError(Problem("", "", f"the image {error.what}", fix=error.fix)) from None
+    return HeldImage(hashlib.sha256(data).hexdigest(), width, height, data=data)
+
+
 def question_with(text: str, files: Sequence[str | Path]) -> dict[str, Any]:
     """A user's turn that shows image files before its text, as finetune.generation.Engine takes it.
 
@@ -254,4 +282,5 @@ def question_with(text: str, files: Sequence[str | Path]) -> dict[str, Any]:
             problems.append(Problem(file.name, "", f"the image {error.what}", fix=error.fix))
     if problems:
         raise DataError(problems)
-    return {"role": "user", "content": IMAGE_MARK * len(shown) + text, "images": shown}
+    made: dict[str, Any] = {"role": "user", "content": IMAGE_MARK * len(shown) + text}
+    return {**made, "images": shown} if shown else made

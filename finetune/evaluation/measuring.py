@@ -12,7 +12,7 @@ from finetune.errors import DataError, IntegrityError, Problem
 from finetune.evaluation import answers
 from finetune.evaluation.comparison import compare, verdict
 from finetune.evaluation.report import write_report
-from finetune.generation import Engine, read_questions
+from finetune.generation import Engine, find_source, read_questions
 from finetune.models.scoring import row_losses
 from finetune.runs import Run, sha256_of, utc_now, write_json, write_text
 
@@ -37,7 +37,7 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
 
     Raises:
         RunError: the run has no adapter.
-        IntegrityError: the data changed since the run, or the adapter gives losses that are not finite.
+        IntegrityError: data, prompt or base changed since the run, or the adapter gives losses that are not finite.
         DataError: the data cannot be read, or no held-out row is left to measure on.
         RecipeError, ModelError, SurroundingsError: recipe or base cannot be opened.
     """
@@ -45,12 +45,13 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
     tell = on_progress or (lambda name, done, total: None)
     loaded = recipe.load(run.resolved_path, allow_outside=True)
     words = loaded.recipe
+    source = find_source(run.path)  # before the rows: an adapter or prompt that was changed is refused at once
     splits = data.load(loaded)
     _check_same_data(run, splits.report.fingerprint)
     if not splits.held_out:
         raise _nothing_held_out("no row is held out")
     asked = read_questions(loaded)
-    engine = Engine.open(run.path)
+    engine = Engine(source)
     split = _render(engine, splits.held_out, words.data)
     images = prepare.row_images(_base_of(engine, words.data), split.conversations)
     losses = _losses(engine, split.pairs(), images, tell)

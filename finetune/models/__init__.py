@@ -3,7 +3,7 @@
 from finetune.models.adapter_check import check_adapter
 from finetune.models.adapters import load_adapter, save_adapter
 from finetune.models.attaching import attach_adapter, check_settings, trainable_facts
-from finetune.models.base import base_facts, context_tokens, load_base, load_config
+from finetune.models.base import attention_for, base_facts, base_notes, context_tokens, load_base, load_config
 from finetune.models.chat_facts import (
     CHAT,
     OF_BASE,
@@ -12,6 +12,7 @@ from finetune.models.chat_facts import (
     chat_facts,
     check_base,
     check_renderer,
+    check_system_prompt,
     compare_chat,
     load_chat_tokenizer,
     read_chat,
@@ -19,8 +20,18 @@ from finetune.models.chat_facts import (
     then_now,
 )
 from finetune.models.fetching import fetch, find_fetched
+from finetune.models.merged_files import own_dtype
+from finetune.models.merging import merge, read_merge
 from finetune.models.new_tokens import extend_tokenizer
+from finetune.models.opening import stop_ids_of
 from finetune.models.proving import Witness, bear_witness, let_go, proof_line, prove_adapter
+from finetune.models.quantized import (
+    adapter_kept_in_float32,
+    kind_of,
+    quantization_facts,
+    quantization_notes,
+    require_quantization,
+)
 from finetune.models.sources import BaseSource, find_base, hub_errors
 from finetune.models.structure import Structure, structure_of, targets_for, title_of
 from finetune.models.templates import shipped_templates
@@ -37,15 +48,19 @@ __all__ = [
     "RowImages",
     "Structure",
     "Witness",
+    "adapter_kept_in_float32",
     "another_template",
     "attach_adapter",
+    "attention_for",
     "base_facts",
+    "base_notes",
     "bear_witness",
     "chat_facts",
     "check_adapter",
     "check_base",
     "check_renderer",
     "check_settings",
+    "check_system_prompt",
     "check_vocabulary",
     "compare_chat",
     "context_tokens",
@@ -55,18 +70,26 @@ __all__ = [
     "find_fetched",
     "hub_errors",
     "image_input",
+    "kind_of",
     "let_go",
     "load_adapter",
     "load_base",
     "load_chat_tokenizer",
     "load_config",
     "load_tokenizer",
+    "merge",
+    "own_dtype",
     "proof_line",
     "prove_adapter",
+    "quantization_facts",
+    "quantization_notes",
     "read_chat",
+    "read_merge",
+    "require_quantization",
     "save_adapter",
     "save_chat",
     "shipped_templates",
+    "stop_ids_of",
     "structure_of",
     "targets_for",
     "then_now",

@@ -168,7 +168,8 @@ def _note_attention(attention: Any, found: Anatomy, config: Any) -> None:
     head_tokens = getattr(attention, "head_dim", None) or getattr(attention, "head_size", None)
     if not (isinstance(heads, int) and isinstance(kv_heads, int) and isinstance(head_tokens, int)):
         return
-    for child in attention.children():
+    linears = [child for child in attention.children() if _is_linear(child, torch)]
+    for child in linears if len(linears) <= 2 else ():  # one in, one out
         wide = getattr(child, "out_features", None) or getattr(child, "nf", 0)
         found.fused_qkv |= wide == (heads + 2 * kv_heads) * head_tokens and wide > heads * head_tokens
 

@@ -54,6 +54,7 @@ def attach_adapter(model: Any, settings: Any, seed: int, tokenizer: Any = None) 
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that will change
+        warnings.simplefilter("ignore", RuntimeWarning)  # and looks for patterns among modules, not among experts
         adapted = get_peft_model(model, config)
     # With a path in it, peft would look the base up at each save, and write whole embeddings where they were resized.
     config.base_model_name_or_path = ""
@@ -97,16 +98,16 @@ def _choice(settings: Any) -> str | list[str]:
 
 def _stacked_problems(settings: Any) -> Iterable[str | Problem]:
     """What an adapter on stacked experts cannot have."""
-    why = "the experts are stacked in one parameter, "
+    why = "the experts are stacked in one parameter: "
     other = "or target_modules: attention"
     if settings.dropout:
-        what = why + "and an adapter on it cannot drop inputs"
+        what = why + "an adapter on it cannot drop inputs"
         yield Problem("", "adapter.dropout", what, str(settings.dropout), f"write dropout: 0, {other}")
     if settings.method == "dora":
-        what = why + "and has no sizes of columns that DoRA could learn"
+        what = why + "it has no columns whose sizes DoRA could learn"
         yield Problem("", "adapter.method", what, "dora", f"write method: lora, {other}")
     if settings.method in starts.METHODS:
-        what = why + "which is no single matrix to start from"
+        what = why + "there is no single matrix to start from"
         yield Problem("", "adapter.method", what, settings.method, f"write method: lora, {other}")
 
 

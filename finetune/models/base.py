@@ -22,6 +22,9 @@ _KEY = "base.model"
 # is trusted: the name of an attention kernel with a slash in it is looked for on the Hub.
 _KERNEL_FIELDS = ("_attn_implementation", "_attn_implementation_internal", "attn_implementation")
 
+# For the message alone: what is known is decided by transformers' own table and the native classes.
+_FAMILIES = "Llama, Qwen, Aquila, openPangu, ERNIE, gpt-oss, Mistral, Mixtral, Gemma, Phi, GLM, InternLM, SmolLM"
+
 
 def load_config(source: BaseSource) -> Any:
     """The transformers config of a base, without the words that would point to code.
@@ -50,12 +53,13 @@ def load_config(source: BaseSource) -> Any:
 def _unknown_kind(kind: Any, source: BaseSource) -> ModelError:
     import transformers
 
-    got = f"{kind!r} of {source.label!r}" if kind else repr(source.label)
-    what = f"is of a kind that this kit and transformers {transformers.__version__} do not know"
     if not kind:
         what = "its config.json names no model_type"
-    fix = "choose a base of a known family (finetune models lists them), or one converted to such a layout"
-    return ModelError(Problem("", _KEY, f"{what}; code that comes with a model is never run", got, fix))
+        return ModelError(Problem("", _KEY, what, repr(source.label), "use the config.json that came with the model"))
+    what = f"is of a kind that neither this kit nor transformers {transformers.__version__} knows"
+    fix = f"choose a base of a known family ({_FAMILIES}; finetune models lists all), or one converted to such a layout"
+    got = f"{str(kind)[:60]!r} of {source.label!r}"
+    return ModelError(Problem("", _KEY, f"{what}, and code that comes with a model is never run", got, fix))
 
 
 def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
@@ -71,12 +75,11 @@ def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
         _refuse_code(value, source, f"{where}.")
 
 
-def base_notes(config: Any, attention: str = "sdpa") -> list[str]:
+def base_notes(config: Any) -> list[str]:
     """What loading this base chooses for the user, one plain line each.
 
     Args:
         config: from `load_config`.
-        attention: what the plan asks for.
 
     Raises:
         ModelError: its weights are stored in a form that cannot be trained.
@@ -84,9 +87,7 @@ def base_notes(config: Any, attention: str = "sdpa") -> list[str]:
     notes = []
     if stored_as(config) == "mxfp4":
         num_gib = structure_of(config).num_parameters * 2 / 2**30
-        notes.append(f"weights: stored as MXFP4, which cannot be trained; unpacked to 16 bit, about {num_gib:,.0f} GiB")
-    if attention_for(config, attention) != attention:
-        notes.append(f"attention: eager instead of {attention}; this family is exact that way only")
+        notes.append(f"weights: stored as MXFP4, which cannot be trained; unpacked, about {num_gib:,.0f} GiB in 16 bit")
     if hasattr(config.get_text_config(), "router_aux_loss_coef"):
         notes.append("experts: the router's balancing loss is off, because the router is not trained")
     return notes
@@ -124,7 +125,7 @@ def load_base(
     Args:
         source: from `find_base`.
         dtype: "float32", "bfloat16" or "float16".
-        attention: "sdpa" or "eager"; families without an exact sdpa get eager (see `base_notes`).
+        attention: "sdpa" or "eager"; families without an exact sdpa get eager.
         device: a torch device.
         quantization: "none", "8bit" or "4bit"; see finetune.models.quantized.
 
@@ -204,12 +205,15 @@ def _belongs(name: str, modules: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep transformers' "Loading weights" bar and its LOAD REPORT off the user's screen; `_check_loaded` judges."""
+    """Keep transformers' "Loading weights" bar, its LOAD REPORT and its remarks off the user's screen.
+
+    What they would tell is judged by `_check_loaded` and said by `base_notes`.
+    """
     import logging
 
     from transformers.utils import logging as theirs
 
-    loading = logging.getLogger("transformers.modeling_utils")
+    loading = logging.getLogger("transformers")
     was_on, level = theirs.is_progress_bar_enabled(), loading.level
     theirs.disable_progress_bar()
     loading.setLevel(logging.ERROR)

@@ -20,6 +20,7 @@ import finetune
 from finetune.errors import IntegrityError, Problem, shown
 from finetune.models.sources import BaseSource
 from finetune.models.templates import read_template, shipped_templates
+from finetune.models.templates.safety import check_template
 from finetune.runs import sha256_of, write_json
 
 CHAT, TEMPLATE = "chat.json", "chat_template.jinja"
@@ -51,6 +52,7 @@ class ChatFacts:
         max_new_tokens: default length limit of an answer.
         files: name -> SHA-256 of the tokenizer's files in the folder, the template among them.
         kit_version: the kit that wrote it.
+        max_image_pixels: to how many pixels a picture is made smaller (data.max_image_pixels); None: no matter.
     """
 
     system_prompt: str | None
@@ -62,6 +64,7 @@ class ChatFacts:
     max_new_tokens: int
     files: dict[str, str] = field(default_factory=dict)
     kit_version: str = finetune.__version__
+    max_image_pixels: int | None = None
 
     @property
     def system_prompt_sha256(self) -> str | None:
@@ -92,6 +95,7 @@ def chat_facts(
     max_new_tokens: int,
     chat_template: str = "auto",
     quantization: str = "none",
+    max_image_pixels: int | None = None,
 ) -> ChatFacts:
     """The facts of a renderer (finetune.render.Renderer) and a base (`base_facts`), for `save_chat` or to compare.
 
@@ -114,6 +118,7 @@ def chat_facts(
         stop_tokens=tuple(zip(texts, renderer.stop_ids)),
         base={key: known.get(key) for key in BASE_KEYS},
         max_new_tokens=max_new_tokens,
+        max_image_pixels=max_image_pixels if renderer.images is not None else None,
     )
 
 
@@ -152,6 +157,7 @@ def save_chat(folder: Path, tokenizer: Any, facts: ChatFacts) -> str:
             "template_options": facts.template_options,
             "stop_tokens": facts.summary()["stop_tokens"],
             "max_new_tokens": facts.max_new_tokens,
+            "max_image_pixels": facts.max_image_pixels,
             "base": facts.base,
             "files": {path.name: sha256_of(folder / path.name) for path in files},
         },
@@ -222,7 +228,7 @@ def _facts_of(words: dict[str, Any]) -> ChatFacts:
     """chat.json's words as facts. Raises ValueError, KeyError or TypeError where they are not of its form."""
     prompt, options, base, files = (words[k] for k in ("system_prompt", "template_options", "base", "files"))
     stops = tuple((token["text"], token["id"]) for token in words["stop_tokens"])
-    limit = words["max_new_tokens"]
+    limit, pixels = words["max_new_tokens"], words.get("max_image_pixels")
     is_right = (
         isinstance(prompt, (str, type(None)))
         and all(isinstance(words[key], str) for key in ("template_sha256", "template_from", "kit_version"))
@@ -230,6 +236,7 @@ def _facts_of(words: dict[str, Any]) -> ChatFacts:
         and all(isinstance(text, str) and type(token_id) is int and token_id >= 0 for text, token_id in stops)
         and type(limit) is int
         and limit > 0
+        and (pixels is None or (type(pixels) is int and pixels > 0))
         and stops
         and TEMPLATE in files
         and all(Path(name).name == name and isinstance(value, str) for name, value in files.items())
@@ -246,6 +253,7 @@ def _facts_of(words: dict[str, Any]) -> ChatFacts:
         max_new_tokens=limit,
         files=files,
         kit_version=words["kit_version"],
+        max_image_pixels=pixels,
     )
 
 
@@ -256,7 +264,9 @@ def load_chat_tokenizer(folder: Path, facts: ChatFacts) -> Any:
 
     Raises:
         IntegrityError: it cannot be opened.
+        ModelError: the template is not fit to be run, see `check_template`.
     """
+    check_template((folder / TEMPLATE).read_bytes().decode(errors="replace"), f"{folder.name}/{TEMPLATE}")
     with tempfile.TemporaryDirectory(prefix="finetune-chat-") as name:
         for file in facts.files:
             shutil.copyfile(folder / file, Path(name) / file)
@@ -286,7 +296,8 @@ def compare_chat(recorded: ChatFacts, now: ChatFacts, where: str, *, of_recipe: 
         recorded: from the adapter's folder.
         now: of recipe and base as they are; its `base` is not looked at, see `check_base`.
         where: whose words `now` holds, for the message.
-        of_recipe: `now` holds a recipe's words; else only the base's own template and stop tokens count.
+        of_recipe: whether a recipe or a base alone gives them, for the message. Its system prompt has a check of its
+            own, `check_system_prompt`, which needs no tokenizer.
 
     Returns:
         Notes: differences that come with another version of the kit and change nothing, one line each.
@@ -296,10 +307,6 @@ def compare_chat(recorded: ChatFacts, now: ChatFacts, where: str, *, of_recipe: 
     """
     problems: list[str | Problem] = []
     notes: list[str] = []
-    if of_recipe and recorded.system_prompt != now.system_prompt:
-        fix = "put it back, or start a new run; `finetune chat --system` tries another one out"
-        got = then_now(recorded.system_prompt_sha256, now.system_prompt_sha256)
-        problems.append(Problem(where, "data.system_prompt", "is not the one the adapter was trained with", got, fix))
     parts = (
         ("base.chat_template", "the chat template is", recorded.template_sha256, now.template_sha256),
         ("base", "the stop tokens are", _stops(recorded), _stops(now)),
@@ -314,6 +321,19 @@ def compare_chat(recorded: ChatFacts, now: ChatFacts, where: str, *, of_recipe: 
     if problems:
         raise IntegrityError(problems)
     return notes
+
+
+def check_system_prompt(recorded: ChatFacts, now: str | None, where: str) -> None:
+    """See that a recipe's system prompt is the one the adapter was trained with.
+
+    Raises:
+        IntegrityError: it is another; with both hashes, and without its text.
+    """
+    if recorded.system_prompt != (now or None):
+        fix = "put it back, or start a new run; `finetune chat --system` tries another one out"
+        got = then_now(recorded.system_prompt_sha256, _sha256(now))
+        what = "is not the one the adapter was trained with"
+        raise IntegrityError(Problem(where, "data.system_prompt", what, got, fix))
 
 
 def another_template(recorded: ChatFacts, now: str, where: str, *, of_recipe: bool) -> IntegrityError:

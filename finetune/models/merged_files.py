@@ -10,6 +10,7 @@ from typing import Any
 
 from finetune.errors import IntegrityError, Problem
 from finetune.models import anatomy
+from finetune.models.native import plain_config
 from finetune.models.sources import BaseSource
 
 # Words of a config.json that are of another time or place.
@@ -98,16 +99,11 @@ def _set_generation(model: Any, tokenizer: Any, stop_ids: Sequence[int]) -> None
 
 def _write_config(model: Any, folder: Path) -> None:
     """config.json without words of another place; a kind that is Llama under another name is written as Llama."""
-    from transformers import LlamaConfig
-
     path = folder / "config.json"
     words = json.loads(path.read_bytes())
-    if isinstance(model.config, LlamaConfig) and type(model.config) is not LlamaConfig:
+    if (plain := plain_config(model.config)) is not None:
         # Same modules, same numbers: so any program reads it, without this kit and without anybody's code.
-        known = set(LlamaConfig().to_dict())
-        values = {key: value for key, value in model.config.to_dict().items() if key in known}
-        values.pop("model_type", None)
-        words = LlamaConfig(**values).to_dict() | {"architectures": ["LlamaForCausalLM"], "dtype": words.get("dtype")}
+        words = plain.to_dict() | {"dtype": words.get("dtype")}
     words = {key: value for key, value in words.items() if key not in _LEFT_OUT}
     path.write_text(json.dumps(words, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -56,6 +56,7 @@ def merge(
     quantization: Any = "none",
     device: str = "cpu",
     free_bytes: int | None = None,
+    chat: dict[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write base + adapter as one model in full precision into a new `folder`, read it back and compare.
@@ -71,6 +72,7 @@ def merge(
         quantization: how the base was held in training: "none", "8bit", "4bit", or what the manifest recorded.
         device: where it is computed.
         free_bytes: memory that may be used there; with too little, the comparison computes in 16 bit. None: enough.
+        chat: "system_prompt" and "template_options" that the adapter was trained under; recorded.
         say: told one plain line at a time.
 
     Returns:
@@ -93,7 +95,7 @@ def merge(
         say(f"memory: {free_bytes / 2**30:.1f} GiB do not hold the base in float32, so it is merged in bfloat16")
     with _staged(folder) as staging:
         work = _Merge(source, adapter_dir, staging, tokenizer, list(stop_ids), probes, dtype, arithmetic, device, say)
-        facts = work.carry_out(kind_of(quantization))
+        facts = work.carry_out(kind_of(quantization)) | (chat or {})
         write_json(staging / MERGE_JSON, facts)
         merged_files.write_card(staging, folder.name, facts)
         os.rename(staging, folder)

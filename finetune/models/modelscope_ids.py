@@ -44,7 +44,6 @@ class ModelScope(Repository):
     def _api(self) -> Any:
         if self._client is None:
             os.environ.setdefault("MODELSCOPE_DOWNLOAD_INTRA_CLOUD", "false")
-            os.environ.setdefault("MODELSCOPE_LOG_LEVEL", "ERROR")
             from modelscope_hub import HubApi
             from modelscope_hub.config import HubConfig
 
@@ -56,7 +55,8 @@ class ModelScope(Repository):
                 def get_session_id(self) -> str:
                     return "0" * 32
 
-            logging.getLogger("modelscope_hub").setLevel(logging.ERROR)
+            if "MODELSCOPE_LOG_LEVEL" not in os.environ:
+                logging.getLogger("modelscope_hub").setLevel(logging.CRITICAL)  # its errors are told below
             config = NoSession(token=os.environ.get("MODELSCOPE_API_TOKEN", ""))
             self._client = HubApi(config)
             if not config._endpoint_overridden:

@@ -10,6 +10,8 @@ from finetune.errors import ModelError, Problem
 _KEY = "adapter.new_tokens"
 # An adapter may ask for room behind the base's vocabulary; more than this is no vocabulary of a domain.
 MAX_NEW_TOKENS = 4096
+# Word of a tokenizer_config.json: added tokens that stand for text. finetune.render reads it.
+TEXT_TOKENS = "text_tokens"
 
 
 def extend_tokenizer(tokenizer: Any, new_tokens: Sequence[str]) -> list[int]:
@@ -32,6 +34,8 @@ def extend_tokenizer(tokenizer: Any, new_tokens: Sequence[str]) -> list[int]:
         # Not special: the answer's reader should see them, and special tokens are left out of what is shown.
         tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in missing])
         ids = {text: tokenizer.convert_tokens_to_ids(text) for text in pieces}
+        # In tokenizer_config.json, so that whoever opens the tokenizer later reads these as text and not as controls.
+        tokenizer.init_kwargs[TEXT_TOKENS] = [*tokenizer.init_kwargs.get(TEXT_TOKENS, []), *missing]
         former = getattr(tokenizer, "former_pieces", {})
         tokenizer.former_pieces = {**former, **{ids[text]: pieces[text] for text in pieces}}
     return [tokenizer.convert_tokens_to_ids(text) for text in new_tokens]
@@ -115,6 +119,9 @@ def start_rows(model: Any, tokenizer: Any) -> None:
     """
     import torch
 
+    head = model.get_output_embeddings()
+    if hasattr(head, "token_adapter"):
+        head.bias = None  # the trainer's fused loss asks a head for its bias, and peft's wrapper cannot tell
     for module in model.modules():
         rows = getattr(module, "trainable_tokens_delta", None)
         if rows is None or module.tied_adapter is not None:

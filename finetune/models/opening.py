@@ -51,6 +51,12 @@ def open_tokenizer(source: BaseSource, config: Any) -> tuple[Any, list[str]]:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(source.location, revision=source.revision or "main")
             if "auto_map" in words:
                 notes.append(f"tokenizer: its own code ({name}) is not run; tokenizer.json is read as it stands")
+        elif is_foreign and "auto_map" in words:
+            what = (
+                f"its tokenizer is code of its own ({name}), which is never run, and it brings neither tokenizer.json"
+            )
+            fix = "choose a copy of this base that has a tokenizer.json"
+            raise ModelError(Problem("", _KEY, f"{what} nor tokenizer.model", repr(source.label), fix))
         else:
             if whole is None and pieces is not None:
                 require_sentencepiece(source.label)

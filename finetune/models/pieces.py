@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from finetune.errors import ModelError, Problem, SurroundingsError
 
 _KEY = "base.model"
 _INSTALL = "pip install 'finetune-kit[pangu]'"
-_USER_DEFINED = 4  # a piece that is always cut out whole; sentencepiece_model.proto
-_UNIGRAM = 1
+_BPE = 2  # kind of file, and kinds of piece, in sentencepiece_model.proto; user-defined pieces are always cut out whole
+_CONTROL, _USER_DEFINED = 3, 4
 _NAMED = ("unk_token", "bos_token", "eos_token", "pad_token", "cls_token", "sep_token", "mask_token")
 # Blanks in every place, scripts in one word, line ends, bytes without a piece; {} is where each control token goes.
 _PROBES = (
@@ -69,16 +70,24 @@ def read_pieces(path: Path, words: Mapping[str, Any], label: str) -> Any:
     proto: Any = extractor.proto
     outside = _listed_tokens(words)
     inside = [piece.piece for piece in proto.pieces if piece.type == _USER_DEFINED]
-    controls = [token.content for token in outside] or inside or [""]
-    probes = [text.replace("{}", control) for text in _PROBES for control in controls[:8]]
-    for backend in _candidates(extractor, outside, inside):
+    listed = {token.content for token in outside}
+    probes = _probes([*listed], [name for name in inside if name not in listed])
+    for backend in _candidates(extractor, outside, [name for name in inside if name not in listed]):
         if _declared_ids(words, backend) and all(
             backend.encode(text, add_special_tokens=False).ids == _ids_of(text, judge, outside, backend)
-            for text in dict.fromkeys(probes)
+            for text in probes
         ):
             return _wrapped(backend, words)
     what = "its tokenizer.model cannot be rebuilt exactly: the ids differ from SentencePiece's own"
     raise ModelError(Problem("", _KEY, what, repr(label), "choose a copy of this base that has a tokenizer.json"))
+
+
+def _probes(listed: list[str], inside: list[str]) -> list[str]:
+    """Texts to compare: each with some control tokens of both kinds, alone and beside one another."""
+    some = [*sorted(listed)[:6], *sorted(inside)[:6]] or [""]
+    some += ["</s>", "<s>"]  # control tokens or plain text, as the file has it
+    pairs = [first + second for first in (*some[:2], *some[-2:]) for second in (*some[:2], *some[-2:])]
+    return list(dict.fromkeys(text.replace("{}", control) for text in _PROBES for control in (*some, *pairs)))
 
 
 def _listed_tokens(words: Mapping[str, Any]) -> list[Any]:
@@ -136,41 +145,51 @@ def _ids_of(text: str, judge: Any, outside: list[Any], backend: Any) -> list[int
 
 
 def _candidates(extractor: Any, outside: list[Any], inside: list[str]) -> Iterator[Any]:
-    """Fast tokenizers that may give the file's ids: they differ in where a blank is put before words."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    """Fast tokenizers that may give the file's ids: they differ in where a blank is put before words.
+
+    Args:
+        extractor: transformers' reader of the file.
+        outside: control tokens at which a text is cut before SentencePiece sees it.
+        inside: those that only SentencePiece knows; a part of the text may begin with one, behind its blank.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers
+    from tokenizers.pre_tokenizers import Metaspace, Sequence, Split
 
     proto = extractor.proto
     trained, spec = proto.trainer_spec, proto.normalizer_spec
-    is_unigram = trained.model_type == _UNIGRAM
-    words = extractor.extract(models.Unigram if is_unigram else models.BPE)
+    if trained.model_type != _BPE:
+        return  # fast Unigram models take control tokens in a text for pieces; the families read here are all BPE
+    words = extractor.extract(models.BPE)
+    vocab, merges = words["vocab"], words["merges"]
+    if inside:  # a control token that is not listed is plain text to SentencePiece, and must not be taken for a piece
+        listed = {token.content for token in outside}
+        hidden = {piece.piece for piece in proto.pieces if piece.type == _CONTROL} - listed
+        vocab = {piece: k for piece, k in vocab.items() if piece not in hidden}
+        merges = [pair for pair in merges if "".join(pair) in vocab]
     unknown = proto.pieces[trained.unk_id].piece
     before: list[Any] = [normalizers.Precompiled(spec.precompiled_charsmap)] if spec.precompiled_charsmap else []
     if spec.remove_extra_whitespaces:
         before += [normalizers.Replace(Regex(" {2,}"), " "), normalizers.Strip()]
     blanks = normalizers.Replace(" ", "\u2581")
     schemes = ("prepend", "always", "first") if spec.add_dummy_prefix else ("never",)
+    cuts = [Split(Regex("|".join(map(re.escape, inside))), "isolated")] if inside else []
     for scheme in schemes:
-        if is_unigram:
-            model: Any = models.Unigram(words["vocab"], unk_id=trained.unk_id, byte_fallback=trained.byte_fallback)
-        else:
-            vocab, merges = words["vocab"], words["merges"]
-            model = models.BPE(vocab, merges, unk_token=unknown, fuse_unk=True, byte_fallback=trained.byte_fallback)
+        model = models.BPE(vocab, merges, unk_token=unknown, fuse_unk=True, byte_fallback=trained.byte_fallback)
+        model.ignore_merges = bool(inside)  # a part that is one piece is that piece: so are those cut out
         backend = Tokenizer(model)
         if scheme in ("always", "first"):
             backend.normalizer = normalizers.Sequence(before)
-            backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
+            backend.pre_tokenizer = Sequence([Metaspace(prepend_scheme=scheme, split=False), *cuts])
         else:
             prefix = [normalizers.Prepend("\u2581")] if scheme == "prepend" else []
             backend.normalizer = normalizers.Sequence([*before, *prefix, blanks])
+            backend.pre_tokenizer = Sequence(cuts)
         strip = [decoders.Strip(" ", 1, 0)] if spec.add_dummy_prefix else []
         backend.decoder = decoders.Sequence(
             [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
         )
-        listed = {token.content for token in outside}
-        more = [AddedToken(name, normalized=False) for name in inside if name not in listed]
         for token in outside:  # one by one: those that are no pieces get the next free ids in this order
             (backend.add_special_tokens if token.special else backend.add_tokens)([token])
-        backend.add_tokens(more)
         yield backend
 
 

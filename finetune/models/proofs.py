@@ -16,8 +16,6 @@ from typing import Any
 from finetune.models.offers import STORIES, Story
 
 _FILE = Path(__file__).resolve().parent / "proofs.json"
-# What a proof must say before a family counts as working.
-_MUST = ("train", "reload", "reply")
 
 
 @cache
@@ -46,16 +44,3 @@ def _entry(story: Story, proofs: dict[str, Any]) -> dict[str, Any]:
         "offers": [asdict(offer) for offer in story.offers],
         "proofs": found,
     }
-
-
-def works(proof: dict[str, Any]) -> bool:
-    """Whether a family trains, comes back from disk and answers as before."""
-    return all(proof.get(word) is True for word in _MUST)
-
-
-def proof_of(model_type: str, architecture: str) -> str | None:
-    """The name of the first proof of this class, None where nothing was shown of it."""
-    for name, proof in read_proofs()["families"].items():
-        if (proof["model_type"], proof["architecture"]) == (model_type, architecture):
-            return name
-    return None

@@ -56,9 +56,7 @@ def bear_witness(model: Any, probe: Sequence[int], stop_ids: Sequence[int] = ())
         state = get_peft_model_state_dict(model, save_embedding_layers=False)
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
     dtype = str(model.get_base_model().dtype).removeprefix("torch.")
-    witness = Witness(
-        tensors, probe, tuple(stop_ids), _logits(model, probe), _greedy(model, probe, stop_ids), dtype
-    )
+    witness = Witness(tensors, probe, tuple(stop_ids), _logits(model, probe), _greedy(model, probe, stop_ids), dtype)
     model.train(was_training)
     return witness
 

@@ -100,7 +100,7 @@ def _miss(kind: str, device: str, dtype: str) -> float:
     weight = torch.randn(96, 2 * _RUN_WEIGHTS, generator=random)
     given = torch.randn(2, 5, 2 * _RUN_WEIGHTS, generator=random)
     layer = _layer(kind, weight, dtype).to(device)
-    inputs = given.to(device, getattr(torch, dtype)).requires_grad_()
+    inputs = given.to(device, getattr(torch, dtype)).clone().requires_grad_()
     exact = given @ weight.T
     outputs = layer(inputs)
     outputs.float().pow(2).sum().backward()
@@ -235,6 +235,25 @@ def quantization_facts(kind: str, dtype: str) -> dict[str, Any] | None:
         return None
     facts: dict[str, Any] = {"kind": kind, "compute_dtype": dtype, "bitsandbytes": library_version()}
     return facts | ({"type": "nf4", "double": True} if kind == "4bit" else {"type": "int8"})
+
+
+def quantization_notes(config: Any, kind: str) -> list[str]:
+    """What base.quantization does to this base, one plain line; none for "none".
+
+    Args:
+        config: from `load_config`.
+    """
+    if kind == "none":
+        return []
+    model = anatomy.bare_model(config)
+    names = set(rounded_modules(config)[0])
+    total = sum(p.numel() for p in model.parameters())
+    rounded = sum(module.weight.numel() for name, module in model.named_modules() if name in names)
+    line = f"base.quantization: {kind} holds {rounded / total:.0%} of {total:,} numbers rounded"
+    experts = sum(p.numel() for p in model.parameters() if p.dim() == 3) if structure_of(config).experts else 0
+    if experts:
+        line += f"; {experts / total:.0%} are experts, stacked in parameters, and stay as they are"
+    return [line]
 
 
 def kind_of(facts: Any) -> str:

@@ -120,6 +120,20 @@ def known_digest(path: Path) -> str:
     return ""
 
 
+def is_plain_file(path: Path) -> bool:
+    """Whether a path is a regular file, or a hub cache's link to one of its own blobs; any other link is no file here.
+
+    For folders that strangers may have packed: a link could lead to anything on this machine.
+    """
+    if not path.is_symlink():
+        return path.is_file()
+    snapshots = next((parent for parent in path.parents if parent.name == "snapshots"), None)
+    if snapshots is None or not path.is_file():
+        return False
+    real = path.resolve()
+    return real.parent == snapshots.parent.resolve() / "blobs" and bool(_DIGEST.fullmatch(real.name))
+
+
 def digest_of(path: Path, expected: str) -> str:
     """sha256 of a file, or git's id of it where `expected` is as long as one; from memory if the file is unchanged.
 

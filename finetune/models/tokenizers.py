@@ -12,6 +12,9 @@ from finetune.models.sources import BaseSource
 from finetune.models.templates import read_template
 from finetune.models.templates.choosing import choose_template
 
+# Tokens of vocabularies that are meant to pad, though the tokenizer does not say so.
+_PADS = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]")
+
 
 def load_tokenizer(
     source: BaseSource, chat_template: str = "auto", template_file: Path | None = None
@@ -30,19 +33,6 @@ def load_tokenizer(
     config = load_config(source)
     tokenizer, notes = open_tokenizer(source, config)
     return tokenizer, notes + dress(tokenizer, chat_template, template_file, config)
-
-
-def words_of_config(source: BaseSource) -> Any:
-    """The words of a base's config.json as attributes, whatever its kind; None where there is none."""
-    from types import SimpleNamespace
-
-    from transformers import PretrainedConfig
-
-    try:
-        words, _ = PretrainedConfig.get_config_dict(source.location, revision=source.revision)
-    except (OSError, ValueError):
-        return None
-    return SimpleNamespace(**words)
 
 
 def dress(
@@ -75,6 +65,10 @@ def _choose_pad(tokenizer: Any) -> list[str]:
         if tokenizer.pad_token_id == tokenizer.eos_token_id:
             return ["pad token: the same as the end token; padding is masked by length, the end token is trained"]
         return []
+    for token in _PADS:
+        if token in {added.content for added in tokenizer.added_tokens_decoder.values()} - {tokenizer.eos_token}:
+            tokenizer.pad_token = token
+            return [f"pad token: the base names none, so {token!r} of its vocabulary pads"]
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id != tokenizer.eos_token_id:
         tokenizer.pad_token = tokenizer.unk_token
         return [f"pad token: the base names none, so its unknown token {tokenizer.unk_token!r} pads"]

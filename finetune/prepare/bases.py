@@ -90,7 +90,7 @@ def _open(loaded: LoadedRecipe, source: models.BaseSource) -> OpenedBase:
     config = models.load_config(source)
     template_file = loaded.path_of("base.chat_template", base.chat_template)
     tokenizer, notes = models.load_tokenizer(source, base.chat_template, template_file)
-    return _opened(loaded, source, config, tokenizer, notes)
+    return _opened(loaded, source, config, tokenizer, [*models.base_notes(config), *notes])
 
 
 def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
@@ -118,7 +118,8 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
     tokenizer_class = getattr(found, "Qwen2Tokenizer", None) or found.TokenizersBackend
     with models.hub_errors(source):
         tokenizer = tokenizer_class.from_pretrained(str(folder))
-    notes = dress(tokenizer, base.chat_template, loaded.path_of("base.chat_template", base.chat_template))
+    template_file = loaded.path_of("base.chat_template", base.chat_template)
+    notes = dress(tokenizer, base.chat_template, template_file, SimpleNamespace(**config))
     return _opened(loaded, source, SimpleNamespace(max_position_embeddings=context), tokenizer, notes)
 
 
@@ -129,8 +130,8 @@ def _opened(
     data = loaded.recipe.data
     notes = [*notes, *_new_tokens(tokenizer, loaded.recipe.adapter.new_tokens)]
     images = models.image_input(source, config, data.max_image_pixels)
-    renderer = Renderer(tokenizer, {"enable_thinking": loaded.recipe.base.thinking == "keep"}, images)
-    notes = [*notes, f"trained tokens: the assistant's turns and their end token, found by {renderer.how}"]
+    renderer = _renderer(loaded, source, tokenizer, images)
+    notes = [*notes, *renderer.notes]
     max_length, context = data.max_length, models.context_tokens(config)
     if context is not None and max_length > context:
         if ("data", "max_length") in loaded.marks:
@@ -141,6 +142,24 @@ def _opened(
         max_length = context
     chosen = ("data", "overlong") in loaded.marks
     return OpenedBase(source, config, tokenizer, renderer, max_length, notes, chosen)
+
+
+def _renderer(loaded: LoadedRecipe, source: models.BaseSource, tokenizer: Any, images: Any) -> Renderer:
+    """The renderer of the recipe's words.
+
+    Raises:
+        ModelError: the template cannot be trained with; the shipped ones are named.
+    """
+    base = loaded.recipe.base
+    options = {"enable_thinking": base.thinking == "keep"}
+    try:
+        return Renderer(tokenizer, options, images, models.stop_ids_of(source, tokenizer))
+    except ModelError as error:
+        what = str(error).partition(". Fix: ")[0]
+        known = ", ".join(models.shipped_templates())
+        fix = f"set base.chat_template to one of {known}, or to a file"
+        where = loaded.where("base.chat_template")
+        raise ModelError(Problem(where, "base.chat_template", what, repr(base.chat_template), fix)) from error
 
 
 def _new_tokens(tokenizer: Any, new_tokens: Sequence[str]) -> list[str]:

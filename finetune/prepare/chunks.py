@@ -54,6 +54,7 @@ class Chunk:
         parts: (rendered rows, 4) int32, see render.rows.Tokens: every row that the template takes, as it is written,
             before anything is trimmed or left out.
         num_control_texts: control tokens found in texts.
+        num_thoughts: answers that lost their thoughts, because base.thinking is off.
     """
 
     tokens: Tokens | None = None
@@ -64,6 +65,7 @@ class Chunk:
     problems: dict[int, str] = field(default_factory=dict)
     parts: Any = None
     num_control_texts: int = 0
+    num_thoughts: int = 0
 
 
 def messages_of(conversation: Conversation) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -87,8 +89,10 @@ def shortened(messages: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[st
 def render_chunk(fast: FastRenderer, conversations: Sequence[Conversation], rules: Rules) -> Chunk:
     """Render some conversations and deal with those that are too long."""
     rows = [messages_of(conversation) for conversation in conversations]
+    num_thoughts_before = fast.num_thoughts
     tokens, errors, num_control_texts = fast.render(rows)
     chunk = Chunk(problems={place: str(error) for place, error in errors.items()})
+    chunk.num_thoughts = fast.num_thoughts - num_thoughts_before
     chunk.num_control_texts, chunk.parts = num_control_texts, tokens.parts
     places = [place for place in range(len(rows)) if place not in errors]
     too_long = {place: number for number, place in enumerate(places) if int(tokens.sizes[number]) > rules.max_length}

@@ -66,6 +66,7 @@ class RenderedSplit:
         has_history: whether data.overlong: trim_history could make any of them shorter.
         num_trimmed: rows that lost their oldest exchanges.
         num_control_texts: control tokens found in texts; they were encoded as plain text.
+        num_thoughts: answers that lost their thoughts, because base.thinking is off.
     """
 
     rows: Sequence[Rendered] = field(default_factory=list)
@@ -75,6 +76,7 @@ class RenderedSplit:
     has_history: bool = False
     num_trimmed: int = 0
     num_control_texts: int = 0
+    num_thoughts: int = 0
 
     def pairs(self) -> Sequence[tuple[Any, Any]]:
         """(input_ids, labels) of each row."""
@@ -125,6 +127,7 @@ class RenderedSplit:
             "overlong_places": self.overlong[:MAX_PLACES],
             "num_trimmed": self.num_trimmed,
             "num_control_texts": self.num_control_texts,
+            "num_thoughts_left_out": self.num_thoughts,
             "length_histogram": histogram(sizes),
         }
 
@@ -202,6 +205,7 @@ def render_split(
         split.num_trimmed += len(chunk.trimmed)
         split.has_history |= chunk.has_history
         split.num_control_texts += chunk.num_control_texts
+        split.num_thoughts += chunk.num_thoughts
         for place in sorted([*chunk.problems, *chunk.overlong]):
             where = conversations[start + place].where
             if place in chunk.problems:
@@ -247,6 +251,8 @@ def check_rendered(train: RenderedSplit, held_out: RenderedSplit, base: OpenedBa
             notes.append(f"{split.num_trimmed} {name} rows lost their oldest exchanges to fit {base.max_length} tokens")
         if split.num_control_texts:
             notes.append(f"{split.num_control_texts} control tokens in {name} texts were encoded as plain text")
+        if split.num_thoughts:
+            notes.append(f"thoughts of {split.num_thoughts} {name} answers were left out, as base.thinking: off says")
     return notes
 
 

@@ -219,6 +219,7 @@ def check_contradictions(findings: Findings, view: View) -> None:
         why = f"may be at most {MAX_ALPHA_PER_RANK} times adapter.r"
         clash(("adapter", "alpha"), ("adapter", "r"), why, f"write alpha: {2 * rank}, or raise r")
     _check_adapter(findings, view, clash)
+    _check_quantization(view, clash)
     micro, batch = view.get("hardware", "micro_batch"), view.get("train", "batch_size")
     if MISSING not in (micro, batch) and micro is not None:
         if micro > batch:
@@ -237,6 +238,19 @@ def check_contradictions(findings: Findings, view: View) -> None:
         clash(("data", "overlong"), ("data", "format"), why, "write overlong: drop")
     _check_same_files(view, clash)
     _check_columns(findings, view, clash)
+
+
+def _check_quantization(view: View, clash: Any) -> None:
+    """Kinds of adapters that have nothing to gain from a rounded base, or break on it."""
+    kind, method = view.get("base", "quantization"), view.get("adapter", "method")
+    if kind not in ("8bit", "4bit") or method is MISSING:
+        return
+    if method in ("pissa", "olora"):
+        why = f"{method} starts from the base's exact matrices, which are rounded away"
+        clash(("base", "quantization"), ("adapter", "method"), why, "write method: lora, or quantization: none")
+    elif method == "dora" and kind == "8bit":
+        why = "peft's dora loses the scales of 8-bit layers"
+        clash(("base", "quantization"), ("adapter", "method"), why, "write quantization: 4bit, or method: lora")
 
 
 def _check_adapter(findings: Findings, view: View, clash: Any) -> None:

@@ -99,9 +99,9 @@ FOREIGN: dict[str, tuple[str, str]] = {
 _NO_ENVIRONMENT = ("a recipe sets no environment variables", "set them in the shell, before the command")
 _NO_CODE = ("a recipe runs no code", "delete it; code belongs in a program that imports finetune")
 _NO_REMOTE_CODE = (
-    "a recipe cannot allow a model's own code to run",
-    "delete it; it would take --trust-remote-code on the command line and base.revision pinned to a "
-    "40-hex commit, and running such code is not available yet",
+    "a recipe cannot allow a model's own code to run: it could do anything on this machine, and changes with its hub",
+    "delete it; Aquila, openPangu, ERNIE and InternLM load without it, and another base does once it is converted to "
+    "a layout that transformers knows (docs/families.md)",
 )
 _CODE_WORDS = [
     "plugin", "plugins", "hook", "hooks", "callback", "callbacks", "import", "imports", "code", "custom_code",

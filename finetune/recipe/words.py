@@ -19,8 +19,6 @@ FORMAT_VERSION = 1
 
 # Words that are parsed and known, and refused with "not available yet" until their room is built.
 NOT_YET: dict[tuple[str, ...], tuple[Any, ...]] = {
-    ("base", "quantization"): ("8bit", "4bit"),
-    ("base", "thinking"): ("keep",),
     ("train", "method"): ("dpo", "kto", "orpo"),
     ("hardware", "packing"): (True,),
 }
@@ -41,7 +39,8 @@ class Base(Section):
         examples=["c1899de289a04d12100db370d81485cdf75e47ca"],
     )
     quantization: Literal["none", "8bit", "4bit"] = Field(
-        default="none", description="Hold the frozen base in fewer bits to save memory (`4bit` is QLoRA)."
+        default="none",
+        description="Hold the frozen base in fewer bits to save memory (`4bit` is QLoRA). Needs the extra `qlora`.",
     )
     chat_template: PathText = Field(
         default="auto",
@@ -51,7 +50,8 @@ class Base(Section):
     )
     thinking: Literal["off", "keep"] = Field(
         default="off",
-        description="For models with a think block: `off` trains and answers without it, `keep` keeps it.",
+        description="Thoughts before an answer, between `<think>` and `</think>`: `off` leaves them out of training "
+        "and asks for answers without, `keep` trains and shows them.",
     )
 
 

@@ -29,7 +29,14 @@ class Encoder:
 
     def __init__(self, tokenizer: Any):
         self.tokenizer = tokenizer
-        self.controls = {t.content: k for k, t in tokenizer.added_tokens_decoder.items() if t.content.strip()}
+        # New tokens of an adapter stand for text, in rows and answers alike; a special token never does.
+        texts = getattr(tokenizer, "init_kwargs", {}).get("text_tokens")
+        texts = texts if isinstance(texts, list) else []
+        self.controls = {
+            t.content: k
+            for k, t in tokenizer.added_tokens_decoder.items()
+            if t.content.strip() and (t.special or t.content not in texts)
+        }
         self.control_ids = frozenset(self.controls.values())
         named = sorted((text for text in self.controls if text), key=len, reverse=True)
         self.pattern = re.compile("|".join(map(re.escape, named))) if named else None
@@ -75,6 +82,11 @@ class Encoder:
             stand_ins: what its stand-ins stand for.
             goes_on: something stands in front of the piece, so no blank is put there as before a text's first word.
         """
+        if goes_on and self.bare is not None:
+            control = self.pattern.search(text) if self.pattern is not None else None
+            cut = control.start() if control is not None else len(text)
+            head = self._ids_renamed(SEAM + text[:cut], stand_ins, self.bare)[1:]
+            return head + (self.ids(text[cut:], stand_ins) if cut < len(text) else [])
         if goes_on:
             return self._ids_renamed(SEAM + text, stand_ins)[1:]
         ids = self.tokenizer.encode(text, add_special_tokens=False, verbose=False)
@@ -86,10 +98,10 @@ class Encoder:
             )
         return self._ids_renamed(text, stand_ins)
 
-    def _ids_renamed(self, text: str, stand_ins: tuple[str, ...] | None) -> list[int]:
+    def _ids_renamed(self, text: str, stand_ins: tuple[str, ...] | None, renamed: Any = None) -> list[int]:
         """Encode with only the template's own control tokens recognised; None leaves the stand-ins as they are."""
         assert self.pattern is not None
-        tokenizer, id_of = self.renamed
+        tokenizer, id_of = renamed or self.renamed
         text = self.pattern.sub(lambda found: _renamed(self.controls[found.group()]), text)
         if stand_ins is not None:
             text = STAND_IN.sub(lambda found: stand_ins[int(found.group(1))], text)
@@ -107,9 +119,26 @@ class Encoder:
         A control token's real name is then text like any other, while everything around it (blanks that a token
         swallows, the blank before a text's first word) goes on as always. The seam has the id -1.
         """
+        return self._renamed_of(self.description[1])
+
+    @cached_property
+    def bare(self) -> tuple[Any, dict[int, int]] | None:
+        """The renamed tokenizer that puts no blank before words; None where the usual one puts none behind a seam.
+
+        Old SentencePiece files put one behind every control token, and so behind the seam, where a text only goes on.
+        """
+        description = self.description[1]
+        normalizer = description.get("normalizer") or {}
+        steps = normalizer.get("normalizers", [normalizer])
+        rest = [step for step in steps if step.get("type") != "Prepend"]
+        if len(rest) == len(steps):
+            return None
+        return self._renamed_of({**description, "normalizer": {"type": "Sequence", "normalizers": rest}})
+
+    def _renamed_of(self, description: dict[str, Any]) -> tuple[Any, dict[int, int]]:
         from tokenizers import AddedToken, Tokenizer
 
-        added, description = self.description
+        added, _ = self.description
         description = {**description, "added_tokens": []}
         description["post_processor"] = description["padding"] = description["truncation"] = None
         tokenizer = Tokenizer.from_str(json.dumps(description))
@@ -136,9 +165,11 @@ class Encoder:
 
     def begin_once(self, ids: list[int]) -> tuple[list[int], int]:
         """The ids with exactly one begin token where the tokenizer itself would write one; and the shift."""
-        begin = self.tokenizer.bos_token_id
+        begin, opening = self.tokenizer.bos_token_id, self.tokenizer.cls_token_id
         if begin is None or not ids:
             return ids, 0
+        if opening is not None and ids[0] == opening != begin:
+            return ids, 0  # ERNIE opens a conversation with another token than a plain text
         if ids[0] == begin:
             if len(ids) > 1 and ids[1] == begin:
                 raise ModelError("the template writes the begin token twice. Fix: repair base.chat_template")
@@ -147,9 +178,14 @@ class Encoder:
 
     @cached_property
     def tokenizer_writes_begin(self) -> bool:
-        """Whether plain encoding puts the begin token in front."""
+        """Whether plain encoding puts the begin token in front, and nothing behind.
+
+        A tokenizer that writes an end behind every text too wraps single texts, as Aquila's first one does with [CLS]
+        and </s>: a conversation is not such a text, and the family's own code cuts both off.
+        """
         encoded = self.tokenizer.encode("a", add_special_tokens=True)
-        return bool(encoded) and encoded[0] == self.tokenizer.bos_token_id
+        ends = bool(encoded) and encoded[-1] == self.tokenizer.eos_token_id
+        return bool(encoded) and encoded[0] == self.tokenizer.bos_token_id and not ends
 
     def decode(self, ids: list[int]) -> str:
         """Text of the ids, control tokens included, nothing tidied up."""

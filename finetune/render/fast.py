@@ -23,6 +23,7 @@ from finetune.render.encoding import CLOSE, OPEN, SEAM, STAND_IN
 from finetune.render.looked_for import words_looked_for
 from finetune.render.renderer import IMAGE_MARK, Renderer, Text, Tools
 from finetune.render.rows import Tokens
+from finetune.render.thoughts import has_thoughts
 
 _MAX_SHAPES = 4_096
 _MARK = re.compile("\ue0f2([0-9]+)\ue0f3")  # stand-ins for the texts of a shape
@@ -91,6 +92,7 @@ class FastRenderer:
     Attributes:
         reason: why every row takes the slow way; None when the fast way is open.
         num_slow: rows that took the slow way.
+        num_thoughts: answers of all rows that lost their thoughts, because base.thinking is off.
     """
 
     def __init__(self, renderer: Renderer):
@@ -99,7 +101,7 @@ class FastRenderer:
         self._shapes: dict[tuple[str, ...], _Shape | None] = {}
         self._known: dict[tuple[str, bool], list[int]] = {}
         self._stripped = False
-        self.num_slow = 0
+        self.num_slow = self.num_thoughts = 0
         self.reason = self._reason()
 
     def render(self, rows: Sequence[Row]) -> tuple[Tokens, dict[int, ModelError], int]:
@@ -115,6 +117,7 @@ class FastRenderer:
         errors: dict[int, ModelError] = {}
         num_control_texts = 0
         done = []
+        self.num_thoughts += sum(self._renderer.num_thoughts_left_out(messages) for messages, _ in rows)
         for place, (messages, tools) in enumerate(rows):
             if (made := fast.get(place)) is None:
                 self.num_slow += 1
@@ -226,8 +229,11 @@ class FastRenderer:
     def _foretold(self, rows: Sequence[Row]) -> dict[int, tuple[_Shape, list[str], int]]:
         """The rows whose text is what their shape foretells: shape, texts as written, number of control texts."""
         candidates = {}
-        for place, (messages, tools) in enumerate(rows):
+        for place, (given, tools) in enumerate(rows):
+            messages = self._renderer.settled(given)
             if tools or any(len(message) != 2 for message in messages):
+                continue
+            if self._renderer.thinks_in_tokens and any(map(has_thoughts, messages)):
                 continue
             contents, stand_ins = self._scrubbed([message["content"] for message in messages])
             if not all(map(str.strip, contents)) or any(map(self._guard.search, contents)):
@@ -329,7 +335,7 @@ class FastRenderer:
         except ModelError:
             return None
         spans = [(edges[k] + shift, edges[k + 1] + shift) for k in range(0, len(edges), 2)]
-        if any(end <= start or ids[end - 1] != self._renderer.end_id for start, end in spans):
+        if not self._renderer.ends_well(ids, spans, bool(shape.roles) and shape.roles[-1] == "assistant"):
             return None
         answer = sum(end - start for start, end in spans)
         rest = len(ids) - answer

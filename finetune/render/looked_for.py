@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 
 _ROLES = frozenset(("system", "user", "assistant", "tool", "developer", "function", "ipython", "model"))
@@ -30,7 +29,8 @@ def words_looked_for(template: str) -> set[str]:
     for place, (kind, value) in enumerate(tokens):
         if kind != "string":
             continue
-        word = str(ast.literal_eval(value))
+        # As Jinja reads a string; unlike Python's, it may hold line ends.
+        word = value[1:-1].encode("ascii", "backslashreplace").decode("unicode-escape")
         if not word.strip():
             continue  # blanks: the text that comes out is compared letter by letter
         before = [entry for _, entry in tokens[max(0, place - 3) : place]]

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from finetune.errors import ModelError
+from finetune.render import about, replies, thoughts
 from finetune.render.encoding import CLOSE, OPEN, Encoder
 
 IMAGE_MARK = "<image>"  # in the text of a turn with images: where each stands; finetune.data writes the same
@@ -18,7 +19,7 @@ IGNORED = -100  # the label of a token that is not trained; fixed by torch's cro
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
 # The words of a message, beside its content, that hold somebody's text.
-_TOOL_WORDS = ("tool_calls", "name", "tool_call_id")
+_WORDS_BESIDE = ("tool_calls", "name", "tool_call_id", *thoughts.KEYS)
 # A conversation with a tool; what a template that knows tools must write down of it.
 _TOOL_NAME, _TOOL_VALUE, _TOOL_RESULT = "probe_tool", "probe_value", "probe_result"
 _PROBE_TOOLS = (
@@ -50,7 +51,8 @@ class Rendered:
     Attributes:
         input_ids: (tokens,) exactly one begin token where the family has one.
         labels: (tokens,) the id where it is trained, IGNORED elsewhere.
-        spans: (turns,) half-open token ranges of the trained parts, each ending with an end token.
+        spans: (turns,) half-open token ranges of the trained parts. Each ends with the token that ends a reply, unless
+            the template writes another one there once the conversation goes on: then that one is not trained.
         how: "generation marks" or "prefix difference".
     """
 
@@ -73,19 +75,38 @@ class Text:
     spans: list[tuple[int, int]]
 
 
+# Of an answer that is not trained: it stands there in another form than it was asked for.
+_SKIPPED = (-1, -1)
+
+
 class Renderer:
     """Renders conversations with one tokenizer and its chat template.
 
     Args:
         tokenizer: a transformers tokenizer with `chat_template` set.
         template_options: words handed to the template, e.g. {"enable_thinking": False}.
+            Its enable_thinking is base.thinking too: thoughts are left out with False and kept with True, where an
+            answer is trained only if the template leaves it as it was asked for; without it they are plain text.
         images: what the base makes of images (finetune.models.vision.ImageInput); None where it takes none.
+        also_stop: ids at which the base itself stops (finetune.models.stop_ids_of), beside those of the template.
+
+    Attributes:
+        end_id: the token that ends an answer.
+        end_ids: that one, and the one that ends a call of a tool.
+        stop_ids: where generation stops.
+        keeps_thoughts: True or False as base.thinking says; None where the renderer was not told.
 
     Raises:
         ModelError: the template is missing, never ends an answer, or writes more than one begin token.
     """
 
-    def __init__(self, tokenizer: Any, template_options: Mapping[str, Any] | None = None, images: Any = None):
+    def __init__(
+        self,
+        tokenizer: Any,
+        template_options: Mapping[str, Any] | None = None,
+        images: Any = None,
+        also_stop: Sequence[int] = (),
+    ):
         if not isinstance(tokenizer.chat_template, str) or not tokenizer.chat_template.strip():
             raise ModelError("the tokenizer has no chat template. Fix: set base.chat_template in the recipe")
         self.tokenizer = tokenizer
@@ -94,9 +115,13 @@ class Renderer:
         self.images = images
         self.how = "generation marks" if _MARKS.search(self.template) else "prefix difference"
         self.encoder = Encoder(tokenizer)
-        self.end_id = self._probe_end()
+        thinking = self.options.get("enable_thinking")
+        self.keeps_thoughts: bool | None = thinking if isinstance(thinking, bool) else None
+        self.end_ids: frozenset[int] = frozenset()
+        self.end_id = self._probe_end(_PROBE)
+        self.end_ids = frozenset((self.end_id, *self._probe_call_end()))
         self.render(_PROBE)  # whatever is wrong with the template itself is said now, not at row 1
-        self.stop_ids = self._stop_ids()
+        self.stop_ids = sorted({*self.end_ids, *also_stop, tokenizer.eos_token_id} - {None})
 
     # -- what others call ----------------------------------------------------------------------------------------
 
@@ -116,15 +141,17 @@ class Renderer:
             ModelError: the template refuses the turns or knows no tools, or neither way of finding the trained part
                 is exact.
         """
+        if self.keeps_thoughts is False and any(map(thoughts.is_all_thought, messages)):
+            raise ModelError(thoughts.NOTHING_LEFT)
         text = self.text_with_spans(messages, tools)
         ids, cuts = self.encoder.encode(text.text, text.stand_ins, [edge for span in text.spans for edge in span])
         ids, cuts = self._with_image_tokens(ids, cuts, messages)
         ids, shift = self.encoder.begin_once(ids)
         spans = [(cuts[k] + shift, cuts[k + 1] + shift) for k in range(0, len(cuts), 2)]
         labels = [IGNORED] * len(ids)
+        if not self.ends_well(ids, spans, bool(messages) and messages[-1]["role"] == "assistant"):
+            raise ModelError("an answer of this conversation would be trained without its end token")
         for start, end in spans:
-            if end <= start or ids[end - 1] != self.end_id:
-                raise ModelError("an answer of this conversation would be trained without its end token")
             labels[start:end] = ids[start:end]
         return Rendered(ids, labels, spans, self.how)
 
@@ -144,6 +171,66 @@ class Renderer:
         spans = [span for span in history.spans if text[: span[1]] == history.text[: span[1]]] if history else []
         ids, _ = self.encoder.encode(text, stand_ins, [edge for span in spans for edge in span])
         return self.encoder.begin_once(self._with_image_tokens(ids, [], messages)[0])[0]
+
+    def ends_well(self, ids: Sequence[int], spans: Sequence[tuple[int, int]], with_answer: bool) -> bool:
+        """Whether every trained part is one, and ends with its end token: of marked templates the last one must.
+
+        Args:
+            with_answer: the conversation ends with an answer.
+        """
+        if any(end <= start for start, end in spans):
+            return False
+        due = spans if self.how == "prefix difference" else spans[-1:] if with_answer else []
+        return all(ids[end - 1] in self.end_ids for _, end in due)
+
+    def settled(self, messages: Messages) -> Messages:
+        """The turns with their thoughts as base.thinking says: left out, kept for the template, or plain text."""
+        if self.keeps_thoughts is None or not any(map(thoughts.has_thoughts, messages)):
+            return messages
+        if self.keeps_thoughts and not self.knows_thoughts:
+            return messages
+        return thoughts.settled(messages, self.keeps_thoughts)
+
+    def num_thoughts_left_out(self, messages: Messages) -> int:
+        """Answers that lose their thoughts, because base.thinking is off."""
+        return thoughts.num_left_out(messages) if self.keeps_thoughts is False else 0
+
+    def words_of(self, ids: Sequence[int]) -> str:
+        """What a reply says, as far as it is written: without tokens and channels of the family.
+
+        Its thoughts come first, between <think> and </think>, where base.thinking keeps them; else they are left out.
+        """
+        frame = self._frame
+        if frame.is_bare:
+            text = self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            return text.lstrip()
+        raw = self.encoder.decode(list(ids))
+        return replies.read(raw, frame, self._special_texts, self.keeps_thoughts is not False)
+
+    @cached_property
+    def _frame(self) -> replies.Frame:
+        return about.frame_of(self)
+
+    @cached_property
+    def _special_texts(self) -> list[str]:
+        ids = set(self.tokenizer.all_special_ids)
+        return sorted((text for text, k in self.encoder.controls.items() if k in ids), key=len, reverse=True)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is trained, and what becomes of thoughts; plain lines."""
+        return about.notes_of(self)
+
+    @cached_property
+    def knows_thoughts(self) -> bool:
+        """Whether the template writes down the thoughts that a message holds beside its text."""
+        return about.writes_thoughts(self)
+
+    @cached_property
+    def thinks_in_tokens(self) -> bool:
+        """Whether thoughts stay in the text of an answer, between two tokens, for want of another place."""
+        tags = {thoughts.OPENS, thoughts.CLOSES}
+        return bool(self.keeps_thoughts) and not self.knows_thoughts and tags <= set(self.encoder.controls)
 
     def _with_image_tokens(self, ids: list[int], cuts: list[int], messages: Messages) -> tuple[list[int], list[int]]:
         """Each image's one token repeated as often as the model wants it, and the positions moved along.
@@ -210,7 +297,13 @@ class Renderer:
         turns = len(_answers(messages))
         if len(spans) != turns:
             raise ModelError(f"the template marks {len(spans)} answers where the conversation has {turns}")
-        return Text(text, stand_ins, [self._to_end_token(text, start, end) for start, end in spans])
+        last = len(messages) - 1
+        ended = [
+            self._to_end_token(text, *span, is_last=index == last)
+            for index, span in zip(_answers(messages), spans)
+            if span != _SKIPPED
+        ]
+        return Text(text, stand_ins, ended)
 
     def _check_tools(self) -> None:
         """See that the template writes tools, calls and answers of tools down; many leave them out without a word."""
@@ -248,13 +341,23 @@ class Renderer:
                 return {clean(key): clean(entry) for key, entry in value.items()}
             return [clean(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
+        def cleaned(message: Mapping[str, Any]) -> Any:
+            """The text, where thoughts are kept in it with the two tokens that enclose them."""
+            content = message["content"]
+            thinks = message["role"] == "assistant" and thoughts.has_thoughts(message) and self.thinks_in_tokens
+            block = thoughts.BLOCK.match(content) if thinks else None
+            if block is None:
+                return clean(content)
+            inside = f"{block.group(1)}{thoughts.OPENS}{clean(block.group(2))}{thoughts.CLOSES}{block.group(3)}"
+            return inside + clean(content[block.end() :])
+
         scrubbed = []
-        for message in messages:
-            words = {key: clean(message[key]) for key in _TOOL_WORDS if key in message}
+        for message in self.settled(messages):
+            words = {key: clean(message[key]) for key in _WORDS_BESIDE if key in message}
             content: Any = message["content"]
             if message.get("images"):
                 content = _parts(content, len(message["images"]))
-            made = {**message, "content": clean(content), **words}
+            made = {**message, "content": clean(content) if message.get("images") else cleaned(message), **words}
             scrubbed.append({key: value for key, value in made.items() if key != "images"})
         return scrubbed, [clean(tool) for tool in tools], tuple(found)
 
@@ -275,7 +378,23 @@ class Renderer:
         turns = _answers(messages)
         if len(spans[0]) != len(turns):
             return list(spans[0])  # counted, and refused, by the caller
-        return [(self._asked_from(messages[:k], tools, text, k, *span), span[1]) for k, span in zip(turns, spans[0])]
+        return [self._marked_turn(messages, tools, text, k, *span) for k, span in zip(turns, spans[0])]
+
+    def _marked_turn(
+        self, messages: list[dict[str, Any]], tools: Tools, text: str, index: int, start: int, end: int
+    ) -> tuple[int, int]:
+        """The span of turn `index`, which must stand there as it does when the conversation ends with it."""
+        if index < len(messages) - 1:
+            alone = self.text_of(messages[: index + 1], tools, ask=False)
+            if not alone.startswith(text[:end]):
+                return self._otherwise(index)
+        return self._asked_from(messages[:index], tools, text, index, start, end), end
+
+    def _otherwise(self, index: int) -> tuple[int, int]:
+        """What becomes of an answer that is written differently later: with thoughts kept, it is not trained."""
+        if self.keeps_thoughts:
+            return _SKIPPED
+        raise _rewritten(index)
 
     def _asked_from(self, history: Messages, tools: Tools, text: str, index: int, start: int, end: int) -> int:
         """Where the words of turn `index` begin when the model is asked for them; the marks may begin earlier."""
@@ -294,18 +413,21 @@ class Renderer:
         for index in _answers(messages):
             before = self.text_of(messages[:index], tools, ask=True)
             after = text if index == len(messages) - 1 else self.text_of(messages[: index + 1], tools, ask=False)
-            if not after.startswith(before):
+            if not after.startswith(before) and not (self.keeps_thoughts and index < len(messages) - 1):
                 raise ModelError(
                     f"the template asks for turn {index + 1} in another form than it writes it down in, so what is "
                     "trained could not be asked for. Fix: set base.chat_template to another template"
                 )
-            if not text.startswith(after):
-                raise _rewritten(index)
-            spans.append((len(before), len(after)))
+            stays = after.startswith(before) and text.startswith(after)
+            spans.append((len(before), len(after)) if stays else self._otherwise(index))
         return spans
 
-    def _to_end_token(self, text: str, start: int, end: int) -> tuple[int, int]:
-        """The span cut, or stretched by blanks, so that it ends right behind the token that ends the turn."""
+    def _to_end_token(self, text: str, start: int, end: int, is_last: bool) -> tuple[int, int]:
+        """The span cut, or stretched by blanks, so that it ends right behind the token that ends the turn.
+
+        A template with marks may write another token, or none, behind an answer once the conversation goes on: a model
+        that learnt it would not stop there. Then the span ends where the marks do.
+        """
         pattern = self.encoder.pattern
         assert pattern is not None
         last = None
@@ -314,6 +436,9 @@ class Renderer:
         if last is not None and not text[last.end() : end].strip():
             return start, last.end()
         following = pattern.match(text, end + len(text[end:]) - len(text[end:].lstrip()))
+        ends = following is not None and self.encoder.controls[following.group()] in self.end_ids
+        if not is_last and not ends and self.how == "generation marks" and self.end_ids:
+            return start, end
         if following is None:
             raise ModelError(
                 "the template does not end an answer with a control token, so the model could not learn to stop. "
@@ -321,19 +446,23 @@ class Renderer:
             )
         return start, following.end()
 
-    def _probe_end(self) -> int:
-        """The id that ends an answer, read off a small conversation."""
+    def _probe_end(self, probe: Messages, tools: Tools = ()) -> int:
+        """The id that ends the last answer of a small conversation."""
         if self.encoder.pattern is None:
             raise ModelError("the tokenizer has no control token that could end an answer")
-        text = self.text_with_spans(_PROBE)
+        text = self.text_with_spans(probe, tools)
         if not text.spans:
             raise ModelError("the template leaves out the assistant's answer")
-        return self.encoder.ids(text.text[: text.spans[0][1]], ())[-1]
+        return self.encoder.ids(text.text[: text.spans[-1][1]], text.stand_ins)[-1]
 
-    def _stop_ids(self) -> list[int]:
-        """Ids at which generation stops: the one trained, and the tokenizer's own end of text."""
-        ids = {self.end_id, self.tokenizer.eos_token_id} - {None}
-        return sorted(ids)
+    def _probe_call_end(self) -> list[int]:
+        """The id that ends a call of a tool, where the template knows tools."""
+        if "tool" not in self.template or not self._knows_tools:
+            return []
+        try:
+            return [self._probe_end(_TOOL_PROBE[:2], _PROBE_TOOLS)]
+        except ModelError:
+            return []
 
 
 def fingerprint(template: str, options: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
+from finetune.models.quantized import adapter_kept_in_float32
 from finetune.models.scoring import mean_loss, row_losses
 from finetune.models.vision import RowImages
 from finetune.render import IGNORED
@@ -287,14 +288,15 @@ def _build_trainer(
     if arguments.n_gpu > 1:
         # Upstream would spread over every GPU it sees and multiply batch_size by their number.
         arguments._n_gpu = 1
-    trainer = WatchedTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=_dataset(rows.train),
-        data_collator=collate,
-        processing_class=tokenizer,
-        callbacks=[Watcher()],
-    )
+    with adapter_kept_in_float32(model):
+        trainer = WatchedTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=_dataset(rows.train),
+            data_collator=collate,
+            processing_class=tokenizer,
+            callbacks=[Watcher()],
+        )
     # Some classes (Qwen-VL) say that their own loss cannot be divided by the tokens of all passes; SFTTrainer's, which
     # is used here, can: a step does not depend on how many rows fit into a pass.
     trainer.model_accepts_loss_kwargs = True

@@ -427,7 +427,7 @@ def told(plan: FilePlan, seen: Seen) -> list[str]:
         notes.append(f"{name}: {plural(counts['images_ignored'], 'image')} left out, as data.images is ignore")
     if counts[_THINKING]:
         rows = plural(counts[_THINKING], "row")
-        what = "base.thinking: off does not remove it, so it is trained as part of the answer"
+        what = "base.thinking: off leaves it out, keep trains it"
         notes.append(f"{name}: answers hold thinking between <think> and </think> in {rows}: {what}")
     if counts["calls"]:
         notes.append(f"{name}: {plural(counts['calls'], 'turn')} of the assistant call tools")

@@ -20,6 +20,7 @@ from finetune.models.templates.safety import check_template
 _SHOWN = 8  # characters of a fingerprint in a note
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _ONE_DAY = "it writes the day of asking into the prompt"
+_NO_SYSTEM = "it refuses a system text"
 _NO_QUICK = "it has no word for an answer without thoughts"
 _DATE = re.compile(r"\bstrftime_now\b")
 _DAY_IN_TEXT = re.compile(r"['\"](\d{1,2} [A-Z][a-z]{2} 20\d\d)['\"]")
@@ -63,7 +64,9 @@ def _number(config: Any, name: str) -> int:
 
 
 def _is_aquila_16k(config: Any) -> bool:
-    return _number(config, "max_position_embeddings") >= 16_384 or bool(getattr(config, "rope_scaling", None))
+    stretched = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None)
+    kind = (stretched.get("rope_type") or stretched.get("type")) if isinstance(stretched, dict) else None
+    return _number(config, "max_position_embeddings") >= 16_384 or kind not in (None, "default")
 
 
 def _is_aquila_70b(config: Any) -> bool:
@@ -73,6 +76,11 @@ def _is_aquila_70b(config: Any) -> bool:
 def _shares_heads(config: Any) -> bool:
     shared = _number(config, "num_key_value_heads")
     return 0 < shared < _number(config, "num_attention_heads")
+
+
+def _is_pangu(config: Any, tied: bool) -> bool:
+    """An openPangu; only the smallest, which answers at once, shares its embedding with its head."""
+    return "pangu" in _kind(config).lower() and bool(getattr(config, "tie_word_embeddings", False)) == tied
 
 
 def _is_aquila(config: Any, names: frozenset[str]) -> bool:
@@ -103,12 +111,12 @@ _FAMILIES = (
     _Family(
         "openpangu_plain",
         ("[unused9]", "[unused10]"),
-        lambda config, names: "pangu" in _kind(config).lower() and bool(getattr(config, "tie_word_embeddings", False)),
+        lambda config, names: _is_pangu(config, tied=True),
     ),
     _Family(
         "openpangu",
         ("[unused9]", "[unused10]", "[unused16]", "[unused17]"),
-        lambda config, names: "pangu" in _kind(config).lower(),
+        lambda config, names: _is_pangu(config, tied=False),
         quick_by_hand=True,
         differs="thinking: off writes the family's sign for a quick answer behind each question",
     ),
@@ -117,6 +125,12 @@ _FAMILIES = (
     _Family("aquila_legacy", _PIECES, lambda config, names: _is_aquila(config, names) and _shares_heads(config)),
     _Family("aquila", _PIECES, lambda config, names: _is_aquila(config, names) and _WRAPS in names),
     _Family("aquila_v1", _PIECES, _is_aquila),
+    _Family(
+        "qwen3_5",
+        (*_CHATML, "<think>", "</think>", "<tool_call>"),
+        lambda config, names: _kind(config).startswith(("qwen3_5", "qwen3_6")),
+        differs="thinking: off keeps the empty think block before earlier answers, as it was when they were asked",
+    ),
     _Family(
         "qwen3",
         (*_CHATML, "<think>", "</think>"),
@@ -152,12 +166,13 @@ def choose_template(config: Any, tokenizer: Any) -> Choice:
     check_template(own, "the base's own template")
     pinned = _without_date(own)
     inexact = _why_not_exact(tokenizer, pinned)
-    if inexact is None and pinned == own and not any(family.quick_by_hand for family in fitting):
-        return Choice(own, f"chat template: {head}")
+    no_system = None if _takes_system(tokenizer, pinned) else _NO_SYSTEM
     for family in fitting:
-        reason = inexact or (_ONE_DAY if pinned != own else _NO_QUICK if family.quick_by_hand else None)
+        reason = inexact or (_ONE_DAY if pinned != own else no_system or (_NO_QUICK if family.quick_by_hand else None))
         text = shipped_template(family.name)
         if reason is None or _why_not_exact(tokenizer, text) is not None:
+            continue
+        if no_system and not _takes_system(tokenizer, text):
             continue
         options = _OPTIONS[1:] if family.quick_by_hand else _OPTIONS
         if _asks_alike(tokenizer, pinned, text, options, rewrites=inexact is not None):
@@ -167,7 +182,9 @@ def choose_template(config: Any, tokenizer: Any) -> Choice:
     if inexact is None and pinned == own:
         return Choice(own, f"chat template: {head}")
     if inexact is None:
-        return Choice(pinned, f"chat template: {head}, its clock stopped at {_day_of(own):%d %B %Y}, because {_ONE_DAY}")
+        return Choice(
+            pinned, f"chat template: {head}, its clock stopped at {_day_of(own):%d %B %Y}, because {_ONE_DAY}"
+        )
     no_other = "no shipped one asks in the same words" if fitting else "no shipped one has its tokens"
     return Choice(pinned, f"chat template: {head}, although {inexact}: {no_other}")
 
@@ -311,9 +328,7 @@ def _why_not_exact(tokenizer: Any, template: str) -> str | None:
     return None
 
 
-def _asks_alike(
-    tokenizer: Any, own: str, ours: str, options: Sequence[dict[str, Any]], rewrites: bool
-) -> bool:
+def _asks_alike(tokenizer: Any, own: str, ours: str, options: Sequence[dict[str, Any]], rewrites: bool) -> bool:
     """Whether the model is asked in the same words by both.
 
     Where the base's own template rewrites earlier answers, an empty think block may stand before those: it must, or
@@ -335,7 +350,12 @@ def _asks_alike(
     return True
 
 
+def _takes_system(tokenizer: Any, template: str) -> bool:
+    return _render(tokenizer, template, _FIRST[1], True, **_OPTIONS[0]) is not None
+
+
 def _silence(tokenizer: Any, template: str) -> str:
-    """What the template writes before an answer without thoughts, beyond what it writes before any."""
-    silent, loud = (_render(tokenizer, template, _FIRST[0], True, **words) or "" for words in _OPTIONS)
-    return silent.removeprefix(loud) if silent.startswith(loud) else ""
+    """What the template writes before an answer without thoughts, beyond what stands before earlier answers."""
+    silent = _render(tokenizer, template, _FIRST[0], True, **_OPTIONS[0]) or ""
+    before = (_render(tokenizer, template, _LATER[0], True, **_OPTIONS[1]) or "").partition(_ANSWER)[0]
+    return silent.removeprefix(before) if silent.startswith(before) else ""

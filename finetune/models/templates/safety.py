@@ -183,9 +183,8 @@ def _growth(node: Any, depth: int) -> Iterator[str]:
             if inside > _MAX_LOOPS_IN_LOOPS:
                 yield "many loops in loops"
         if depth and isinstance(child, nodes.Assign) and isinstance(child.target, nodes.NSRef):
-            if next(child.node.find_all((nodes.Add, nodes.Concat, nodes.Filter)), None) is not None or isinstance(
-                child.node, (nodes.Add, nodes.Concat, nodes.Filter)
-            ):
+            grows = (nodes.Add, nodes.Concat, nodes.Filter)
+            if isinstance(child.node, grows) or next(child.node.find_all(grows), None) is not None:
                 yield "a text that grows in a loop"
         yield from _growth(child, inside)
 

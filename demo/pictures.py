@@ -1,0 +1,120 @@
+"""Images that a visitor shows: out of Gradio's temporary folder into memory at once, and small ones for the page."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from finetune.data import IMAGE_MARK, HeldImage, held_image
+from finetune.errors import DataError
+
+MAX_IMAGES = 4  # of one question
+MAX_IMAGES_KEPT = 12  # of one visitor's conversation: they are held in memory
+MAX_FILE = "10mb"
+FILE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
+# What was sent up and never asked about goes after an hour, looked for as often.
+UNUSED_SECONDS = (600, 3600)
+_THUMBNAIL_PIXELS = 200
+
+
+class Refused(Exception):
+    """Images that cannot be shown; `key` is one of texts.py, `values` are its own."""
+
+    def __init__(self, key: str, **values: object):
+        super().__init__(key)
+        self.key, self.values = key, values
+
+
+def takes_images(engine: Any) -> bool:
+    """Whether an engine can be shown images."""
+    return bool(getattr(engine, "takes_images", False))
+
+
+def box(engines: Sequence[Any], **words: Any) -> Any:
+    """The box for questions: with a button for images where one of the engines takes them."""
+    if not any(map(takes_images, engines)):
+        return gr.Textbox(**words)
+    return gr.MultimodalTextbox(
+        file_types=FILE_TYPES,
+        file_count="multiple",
+        sources=["upload"] if takes_images(engines[0]) else [],
+        max_plain_text_length=100_000,  # longer texts would become files of their own
+        **words,
+    )
+
+
+def read(question: Any) -> tuple[str, list[str]]:
+    """(text, paths of images) of what the box holds."""
+    if isinstance(question, dict):
+        return question.get("text") or "", list(question.get("files") or [])
+    return question or "", []
+
+
+def take(files: Sequence[str], num_held: int, engine: Any) -> list[HeldImage]:
+    """The images in memory; their files are deleted.
+
+    Args:
+        files: paths in Gradio's temporary folder.
+        num_held: images that the conversation holds already.
+
+    Raises:
+        Refused: the engine takes none, there are too many, or one cannot be read. The files stay in the box.
+    """
+    if not files:
+        return []
+    if not takes_images(engine):
+        raise Refused("status_no_images")
+    if len(files) > MAX_IMAGES:
+        raise Refused("status_images_many", limit=MAX_IMAGES)
+    if num_held + len(files) > MAX_IMAGES_KEPT:
+        raise Refused("status_images_kept", limit=MAX_IMAGES_KEPT)
+    try:
+        held = [held_image(file) for file in files]
+    except DataError as error:
+        raise Refused("status_image_bad", detail=str(error.problems[0].what)) from None
+    for file in files:
+        delete(Path(file))
+    return held
+
+
+def delete(file: Path) -> None:
+    """Delete an upload and the folder that Gradio made for it; nothing outside of Gradio's own folder."""
+    folder = Path(get_upload_folder()).resolve()
+    with contextlib.suppress(OSError):
+        file = file.resolve()
+        if file.is_relative_to(folder):
+            file.unlink(missing_ok=True)
+            if file.parent != folder:
+                file.parent.rmdir()
+
+
+def message(question: str, images: Sequence[HeldImage]) -> dict[str, Any]:
+    """A user's turn as the engine takes it."""
+    if not images:
+        return {"role": "user", "content": question}
+    return {"role": "user", "content": IMAGE_MARK * len(images) + question, "images": list(images)}
+
+
+def drawn(images: Sequence[HeldImage], label: str) -> str:
+    """Markdown of small copies of the images. They are written into the page: no address is asked for them."""
+    return " ".join(f"![{label}]({_thumbnail(image)})" for image in images)
+
+
+def _thumbnail(image: HeldImage) -> str:
+    if not image.small:
+        from finetune.data import picture_of
+
+        picture = picture_of(image)
+        picture.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=80)
+        encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+        image.small.append(f"data:image/jpeg;base64,{encoded}")
+    return image.small[0]

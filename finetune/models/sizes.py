@@ -1,0 +1,135 @@
+"""How large a base and its adapter are, counted on the meta device: what a memory estimate is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from finetune.models import anatomy, attaching, quantized, starts
+from finetune.models.structure import Structure, structure_of
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Counts of numbers (not bytes) of a base and the adapter on it.
+
+    Attributes:
+        num_parameters: of the base.
+        num_rounded: of them, those that 8bit and 4bit hold in fewer bits.
+        largest_layer: numbers in the largest rounded matrix: it is unpacked for each product.
+        num_trainable: of the adapter.
+        vocab_size: rows of the head.
+        hidden_size: width of the residual stream.
+        num_layers: decoder layers.
+        kept_per_token: numbers that all layers together keep for the backward pass, for one token.
+        narrowest_per_token: the same of the residual stream alone: what activation checkpointing keeps.
+    """
+
+    num_parameters: int
+    num_rounded: int
+    largest_layer: int
+    num_trainable: int
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    kept_per_token: int
+    narrowest_per_token: int
+
+
+def sizes_of(config: Any, settings: Any) -> Sizes:
+    """Count; no weights are read.
+
+    Args:
+        config: from `load_config`.
+        settings: the recipe's `adapter` section.
+
+    Raises:
+        ModelError: the adapter does not fit the base.
+    """
+    structure = structure_of(config)
+    model = anatomy.bare_model(config)
+    text = config.get_text_config(decoder=True)
+    hidden = text.hidden_size
+    modules = dict(model.named_modules())
+    rounded = [modules[name].weight.numel() for name in quantized.rounded_modules(config)[0]]
+    head = model.get_output_embeddings()
+    adapted, num_trainable = _adapter(structure, modules, settings)
+    return Sizes(
+        num_parameters=sum(p.numel() for p in model.parameters()),
+        num_rounded=sum(rounded),
+        largest_layer=max(rounded, default=0),
+        num_trainable=num_trainable + len(settings.new_tokens) * hidden * (1 if structure.tied else 2),
+        vocab_size=head.weight.shape[0] if head is not None else text.vocab_size,
+        hidden_size=hidden,
+        num_layers=structure.num_layers,
+        kept_per_token=_kept(structure, modules, hidden, adapted, settings),
+        narrowest_per_token=structure.num_layers * hidden,
+    )
+
+
+def _adapter(structure: Structure, modules: dict[str, Any], settings: Any) -> tuple[list[str], int]:
+    """Full names of the linear modules that carry an adapter, and how many numbers are trained in all."""
+    endings, parameters = attaching._targets(structure, settings)
+    twice = 2 if settings.method in starts.METHODS else 1
+    names = [name for name in attaching._caught(structure, endings, ()) if name in modules]
+    total = 0
+    for name in names:
+        rank = twice * _rank(name, settings)
+        rows, columns = modules[name].weight.shape
+        total += rank * (rows + columns) + (rows if settings.method == "dora" else 0)
+    for full in attaching._caught(structure, (), parameters):
+        holder, _, parameter = full.rpartition(".")
+        weight = getattr(modules.get(holder), parameter, None)
+        if weight is not None:
+            total += _rank(full, settings) * weight.shape[0] * (weight.shape[1] + weight.shape[2])
+    return names, total
+
+
+def _rank(name: str, settings: Any) -> int:
+    return next((rank for key, rank in settings.rank_pattern.items() if f".{name}".endswith(f".{key}")), settings.r)
+
+
+def _kept(structure: Structure, modules: dict[str, Any], hidden: int, adapted: list[str], settings: Any) -> int:
+    """What one token leaves behind in all layers for the backward pass, as numbers of the computation's width.
+
+    A frozen matrix needs nothing but itself for its gradient; an adapter on it needs what went in (shared by modules
+    that read the same) and its own narrow middle. Beside them: both norms (in and out), the attention's queries, keys
+    (spread to all heads), values and result, and three times the width of the MLP's middle.
+    """
+    total = structure.num_layers * 4 * hidden
+    carries = set(adapted)
+    for name, role in structure.roles.items():
+        if role not in ("attention", "mlp", "expert") or name not in modules:
+            continue
+        rows, columns = modules[name].weight.shape
+        if role == "attention":
+            # Queries and the result are as wide as what goes into the last matrix, keys and values are spread to it.
+            total += 5 * columns if name.endswith(_last(structure.attention)) else 0
+        elif role == "mlp":
+            total += 2 * rows if rows > hidden else 0
+        if name in carries:
+            total += _rank(name, settings)
+            if settings.dropout:
+                total += columns + columns // 4  # what is left of the input, and the mask of bytes
+            if settings.method == "dora":
+                total += 3 * rows
+    for ending in structure.experts:
+        total += _experts(modules, ending)
+    return total
+
+
+def _last(names: tuple[str, ...]) -> str:
+    return names[-1] if names else "o_proj"
+
+
+def _experts(modules: dict[str, Any], ending: str) -> int:
+    """Numbers that stacked experts keep for one token: each of those it passes keeps its middle and what goes in."""
+    holder, _, parameter = ending.rpartition(".")
+    total = 0
+    for name, module in modules.items():
+        if f".{name}".endswith(f".{holder}"):
+            weight = getattr(module, parameter, None)
+            block = modules.get(name.rpartition(".")[0])
+            used = next((n for m in (block.modules() if block else ()) if isinstance(n := getattr(m, "top_k", 0), int) and n), 2)
+            total += used * (weight.shape[1] + weight.shape[2]) if weight is not None else 0
+    return total
