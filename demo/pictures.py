@@ -7,13 +7,15 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from finetune.data import IMAGE_MARK, HeldImage, held_image
 from finetune.errors import DataError
+
+if TYPE_CHECKING:
+    from finetune.generation import HeldImage
 
 MAX_IMAGES = 4  # of one question
 MAX_IMAGES_KEPT = 12  # of one visitor's conversation: they are held in memory
@@ -75,10 +77,13 @@ def take(files: Sequence[str], num_held: int, engine: Any) -> list[HeldImage]:
         raise Refused("status_images_many", limit=MAX_IMAGES)
     if num_held + len(files) > MAX_IMAGES_KEPT:
         raise Refused("status_images_kept", limit=MAX_IMAGES_KEPT)
+    from finetune.generation import held_image  # here, as it brings torch; an engine that takes images has it
+
     try:
         held = [held_image(file) for file in files]
     except DataError as error:
-        raise Refused("status_image_bad", detail=str(error.problems[0].what)) from None
+        what = getattr(error.problems[0], "what", error.problems[0])
+        raise Refused("status_image_bad", detail=what) from None
     for file in files:
         delete(Path(file))
     return held
@@ -99,7 +104,9 @@ def message(question: str, images: Sequence[HeldImage]) -> dict[str, Any]:
     """A user's turn as the engine takes it."""
     if not images:
         return {"role": "user", "content": question}
-    return {"role": "user", "content": IMAGE_MARK * len(images) + question, "images": list(images)}
+    from finetune.generation import question_of
+
+    return question_of(question, images)
 
 
 def drawn(images: Sequence[HeldImage], label: str) -> str:
@@ -109,7 +116,7 @@ def drawn(images: Sequence[HeldImage], label: str) -> str:
 
 def _thumbnail(image: HeldImage) -> str:
     if not image.small:
-        from finetune.data import picture_of
+        from finetune.generation import picture_of
 
         picture = picture_of(image)
         picture.thumbnail((_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS))

@@ -53,6 +53,7 @@ def export_merged(
     if source.adapter_dir is None:
         fix = "name a run or an adapter folder; a base can be used as it is"
         raise ModelError(Problem(str(name), "", "has no adapter to merge", fix=fix))
+    models.check_new(Path(folder))
     talk.stage("merge")
     source = replace(source, base=models.fetch(source.base, talk))
     config = models.load_config(source.base)
@@ -64,7 +65,7 @@ def export_merged(
         talk.say(f"dtype: {dtype}, as the base's own files")
     here = hardware.machine()
     device, free_bytes = _where(here, models.structure_of(config).num_parameters)
-    facts = models.merge(
+    return models.merge(
         source.base,
         source.adapter_dir,
         Path(folder),
@@ -78,7 +79,6 @@ def export_merged(
         chat={"system_prompt": source.system_prompt, "template_options": renderer.options},
         say=talk.say,
     )
-    return facts
 
 
 def _where(here: hardware.Machine, num_parameters: int) -> tuple[str, int | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import models, recipe, resources
-from finetune.data import ImageRef, picture_of
+from finetune.data import HeldImage, ImageRef, held_image, picture_of, question_of  # noqa: F401  (for the demo)
 from finetune.errors import IntegrityError, ModelError, Problem, RunError
 from finetune.render import Renderer
 from finetune.render.renderer import fingerprint
@@ -299,7 +299,8 @@ class Engine:
         config = models.load_config(source.base)
         self.renderer, self.notes = prompting(source, config)
         self.tokenizer = self.renderer.tokenizer
-        self.renderer.images = models.image_input(source.base, config, source.max_image_pixels)
+        pixels = (source.chat and source.chat.max_image_pixels) or source.max_image_pixels
+        self.renderer.images = models.image_input(source.base, config, pixels)
         self.model = models.load_base(source.base, dtype, device=self.device, quantization=source.quantization)
         if source.quantization != "none":
             self.notes.append(f"the base is held in {source.quantization}, as in training")

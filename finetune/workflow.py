@@ -189,6 +189,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     splits = checked.require()
     notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
     base = prepare.open_base(loaded, talk=talk, weights=True, commit=commit)
+    _check_adapter(loaded, base)
     notes += prepare.images_shown(loaded, base, splits.report.num_images)
     rendered = [
         prepare.render_split(base, rows, loaded.recipe.data.overlong, talk=talk)
@@ -197,7 +198,6 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     train_split, held_out_split = rendered
     notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
     notes += models.quantization_notes(base.config, loaded.recipe.base.quantization)
-    models.check_settings(models.structure_of(base.config), loaded.recipe.adapter)
     facts = _facts(loaded, splits, base)
     if resume:
         _same_inputs(current, facts, talk)
@@ -210,7 +210,12 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     checking.write_check(current.path, check)
     longest_tokens = train_split.longest_tokens
     plan = hardware.make_plan(
-        hardware.machine(), loaded.recipe.train.batch_size, longest_tokens, loaded.recipe.hardware
+        hardware.machine(),
+        loaded.recipe.train.batch_size,
+        longest_tokens,
+        loaded.recipe.hardware,
+        models.sizes_of(base.config, loaded.recipe.adapter),
+        loaded.recipe.base.quantization,
     )
     attention = models.attention_for(base.config, plan.attention)
     if attention != plan.attention:
@@ -242,6 +247,17 @@ def _commit_of(current: Run) -> str | None:
     """The commit of a hub's base that a run began with: a branch may have moved since."""
     facts = current.manifest["base"] or {}
     return None if facts.get("is_local") else facts.get("revision")
+
+
+def _check_adapter(loaded: LoadedRecipe, base: prepare.OpenedBase) -> None:
+    """See, before anything is rendered, that this base can carry the recipe's adapter."""
+    try:
+        models.check_settings(models.structure_of(base.config), loaded.recipe.adapter)
+    except ModelError as error:
+        placed = (
+            p if isinstance(p, str) or not p.key else replace(p, where=loaded.where(p.key)) for p in error.problems
+        )
+        raise ModelError(list(placed)) from None
 
 
 def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
@@ -342,6 +358,8 @@ def _train(
 
     if plan.device == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(plan.num_threads)
+    if plan.device == "cpu":
+        hardware.give_memory_back()
     checkpoint = _resume_point(current, talk) if resume else None
     rounding = loaded.recipe.base.quantization
     model = models.load_base(base.source, plan.dtype, plan.attention, plan.device, rounding)

@@ -67,7 +67,7 @@ _TOKENS: dict[str, tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]] = {
 }  # fmt: skip
 _LIKE = {
     **dict.fromkeys(("aquila_chat", "aquila_legacy", "aquila_v1", "aquila_v2"), "aquila"),
-    **dict.fromkeys(("qwen2_5", "qwen3", "smollm2", "smollm3", "plain"), "chatml"),
+    **dict.fromkeys(("qwen2_5", "qwen3", "qwen3_5", "smollm2", "smollm3", "plain"), "chatml"),
     "mixtral": "llama2",
     "openpangu_plain": "openpangu",
 }

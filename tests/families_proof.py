@@ -51,16 +51,28 @@ hardware: {{micro_batch: {rows}}}
 def write_workspace(folder: Path, base: Path) -> Path:
     """A recipe for the base in `folder`, with its rows beside it; gives the recipe's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    shows_image = "vision_config" in json.loads((base / "config.json").read_bytes())
     for name, rows in (("rows.jsonl", ROWS), ("held_out.jsonl", HELD_OUT)):
         lines = []
         for row in rows:
             turns = [{"role": ("user", "assistant")[k % 2], "content": text} for k, text in enumerate(row)]
             lines.append(json.dumps({"messages": turns}, ensure_ascii=False))
+        if name == "rows.jsonl" and shows_image:
+            lines.append(_image_row(folder))
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     recipe = folder / "recipe.yaml"
-    text = _RECIPE.format(base=json.dumps(str(base)), steps=_STEPS, rows=len(ROWS))
+    text = _RECIPE.format(base=json.dumps(str(base)), steps=_STEPS, rows=len(ROWS) + shows_image)
     recipe.write_text(text, encoding="utf-8")
     return recipe
+
+
+def _image_row(folder: Path) -> str:
+    """A row that shows an image, which is written beside it."""
+    from PIL import Image
+
+    Image.new("RGB", (64, 48), "red").save(folder / "red.png")
+    turns = [{"role": "user", "content": "<image>\nWhich colour?"}, {"role": "assistant", "content": "Red."}]
+    return json.dumps({"messages": turns, "images": ["red.png"]})
 
 
 @contextmanager
@@ -126,6 +138,8 @@ def prove(name: str, base: Path, work: Path) -> dict[str, Any]:
     trained = seen[-1].eval()
     engine = generation.Engine.open(run.path)
     structure = structure_of(models.load_config(engine.source.base))
+    num_rows = run.manifest["data"]["num_train"]
+    assert num_rows == len(ROWS) + (structure.kind == "vision")
     ends = json.loads((base / "generation_config.json").read_bytes())["eos_token_id"]
     assert set(ends if isinstance(ends, list) else [ends]) <= set(engine.renderer.stop_ids)
     return {
@@ -137,6 +151,7 @@ def prove(name: str, base: Path, work: Path) -> dict[str, Any]:
         "train": True,
         **_reload(trained, engine),
         **_experts(structure, engine),
+        **({"images": True} if num_rows > len(ROWS) else {}),
         "merge": _merge(run, engine, work / "merged"),
         "4bit": _rounded(engine, "4bit"),
         "8bit": _rounded(engine, "8bit"),
@@ -255,7 +270,8 @@ def _rounded(engine: Any, kind: str) -> str | bool:
         base = models.load_base(engine.source.base, "float32", quantization=kind)
         model = models.attach_adapter(base, Adapter(r=4, alpha=8, dropout=0), seed=0)
     except FinetuneError as error:
-        return error.lines()[0]
+        problem = error.problems[0]
+        return problem if isinstance(problem, str) else problem.what
     assert any(type(module).__name__ in ("Linear4bit", "Linear8bitLt") for module in model.modules())
     _learns(model, engine)
     return True

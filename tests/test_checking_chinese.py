@@ -16,6 +16,7 @@ from finetune.checking.report import render
 from finetune.checking.sentence_words import SENTENCES
 from finetune.checking.sentences import told
 from finetune.checking.sentences_of_files import FILE_SENTENCES, WORDS
+from finetune.checking.sentences_of_images import IMAGE_SENTENCES
 from finetune.checking.verdict import reasons
 
 # Lines that the page says in words of its own.
@@ -41,7 +42,7 @@ def _is_translated(line: str) -> bool:
 
 
 def test_each_line_has_the_same_slots_in_both_languages_and_no_ascii_marks_in_chinese() -> None:
-    for english, chinese in (*SENTENCES, *FILE_SENTENCES):
+    for english, chinese in (*SENTENCES, *FILE_SENTENCES, *IMAGE_SENTENCES):
         slots = [set(re.findall(r"\{([a-zA-Z])\}", text)) for text in (english, chinese)]
         assert slots[0] == slots[1] or english.startswith("the layout is not"), english
         assert not re.search(r"[\u4e00-\u9fff][,.:;?!()]", chinese), chinese

@@ -283,9 +283,9 @@ def test_parts_of_text_are_joined_and_others_are_named(tmp_path):
     splits = load(tmp_path, [_talk("a1", parts), _talk("a2", "q")])
     assert ("user", "first\nsecond") in [turns(row)[0] for row in all_rows(splits)]
     assert "rows.jsonl: 1 turn written as parts of text, joined by a line end" in splits.report.notes
-    image = {"type": "image_url", "image_url": {"url": CANARY}}
-    assert refused(tmp_path, [_talk("a", "q"), _talk("b", [*parts, image])]) == [
-        "rows.jsonl:2: row 2, message 1: holds a part of type image_url; only text is trained. "
+    sound = {"type": "input_audio", "input_audio": {"data": CANARY}}
+    assert refused(tmp_path, [_talk("a", "q"), _talk("b", [*parts, sound])]) == [
+        "rows.jsonl:2: row 2, message 1: holds a part of type input_audio; only texts and images are read. "
         "Fix: remove the part, or the row"
     ]
 

@@ -25,7 +25,7 @@ TABLES = sorted(path for path in ROOT.rglob("*") if path.suffix in (".csv", ".js
 MEDICAL = ROOT / "medical"
 # Folder of a shape -> the layout that its rows are recognised as.
 SHAPES = {name: name for name in ("alpaca", "messages", "preference", "prompt_completion", "question_answer", "rated")}
-SHAPES |= {"sharegpt": "sharegpt", "tools": "messages"}
+SHAPES |= {"sharegpt": "sharegpt", "tools": "messages", "image_question_answer": "question_answer"}
 DOMAINS = ("customer_support", "customer_support_zh", "education", "finance", "legal", "medical", "medical_zh")
 FORMS = ("template.jsonl", "template.csv", "template.xlsx")
 NUM_ROWS = 36
@@ -145,14 +145,14 @@ def test_every_file_is_utf8_with_a_last_line_end(path: Path) -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_shape_is_recognised_read_and_rendered(name: str, tmp_path: Path) -> None:
     file = next(path for path in (ROOT / name).iterdir() if path.stem == "template")
-    shutil.copy(file, tmp_path)
+    shutil.copytree(ROOT / name, tmp_path, dirs_exist_ok=True)
     text = f"recipe: 1\nbase: {{model: starter}}\ndata: {{train: {file.name}, held_out: 0.3}}\n"
     loaded, splits = load(tmp_path, text + "share: {languages: [en]}\n")
     assert splits.report.files[0].format == SHAPES[name]
     assert splits.report.num_rows_read >= 6
     assert splits.train and splits.held_out
-    assert told(splits.report) == []
-    if name != "tools":  # The starter's template knows no tools.
+    assert [line for line in told(splits.report) if "data.privacy looks at texts only" not in line] == []
+    if name not in ("tools", "image_question_answer"):  # The starter knows no tools and takes no images.
         render(loaded, splits)
 
 

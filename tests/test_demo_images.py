@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -28,21 +28,19 @@ def _uploads() -> set[Path]:
 
 
 @pytest.fixture(scope="module")
-def engine(family_folder) -> Any:
+def engine(family_folder: Any) -> Any:
     from finetune.generation import Engine
 
     class Listening(Engine):
         """Remembers what it was asked."""
 
-        asked: list[Any]
+        asked: ClassVar[list[Any]] = []
 
         def stream(self, messages, **options):
             self.asked.append(list(messages))
             return super().stream(messages, **{**options, "max_new_tokens": 4})
 
-    opened = Listening.open(family_folder("qwen2_5_vl"))
-    opened.asked = []
-    return opened
+    return Listening.open(family_folder("qwen2_5_vl"))
 
 
 @pytest.fixture(scope="module")

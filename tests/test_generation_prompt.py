@@ -211,6 +211,13 @@ def test_stop_tokens_that_the_tokenizer_does_not_know_by_these_ids_are_refused(m
     assert "lone/chat.json: stop_tokens: is not what the adapter was trained with" in said and HASHES.search(said)
 
 
+def test_answers_end_at_the_stop_tokens_that_the_adapter_brings(mine: Path) -> None:
+    """A base may name more of them than its tokenizer: they are known in training, and travel."""
+    more = [{"text": "<|endoftext|>", "id": 0}, {"text": "<|im_end|>", "id": 2}]
+    change_json(mine / "lone" / "chat.json", lambda words: words.update(stop_tokens=more, template_from="kit"))
+    assert Engine.open(mine / "lone", base=str(mine / "base")).renderer.stop_ids == [0, 2]
+
+
 def test_a_recipe_with_another_system_prompt_is_refused(mine: Path) -> None:
     path = mine / "run" / "recipe.resolved.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace(SYSTEM, "Name doses."), encoding="utf-8")

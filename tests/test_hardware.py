@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from finetune import hardware
 from finetune.errors import SurroundingsError
 from finetune.hardware import Machine, Plan, machine, make_plan
+from finetune.models import Sizes
 
 _CPU = Machine("cpu", 4, 16 << 30, None, None, False)
 _GPU = Machine("cuda", 8, 64 << 30, "Some GPU", 24 << 30, True)
@@ -32,7 +34,7 @@ def test_batch_size_is_kept_whatever_is_chosen(here: Machine, longest: int, batc
 def test_every_choice_has_a_reason() -> None:
     for wishes in (None, _wishes(), _wishes(dtype="float32", attention="eager", micro_batch=2)):
         plan = make_plan(_CPU, 16, 100, wishes)
-        assert set(plan.reasons) == {field.name for field in fields(Plan)} - {"reasons"}
+        assert set(plan.reasons) == {field.name for field in fields(Plan)} - {"reasons", "memory"}
         assert all(plan.reasons.values())
     assert set(make_plan(_CPU, 16, 100).as_dict()) == {field.name for field in fields(Plan)}
 
@@ -90,3 +92,81 @@ def test_this_machine() -> None:
     assert 1 <= here.num_cpus <= (os.cpu_count() or 1)
     assert (here.gpu_name is None) == (here.device == "cpu")
     assert here.memory_bytes is None or here.memory_bytes > 1 << 28
+
+
+# About Qwen3-8B with an adapter of rank 16.
+_BIG = Sizes(8_190_735_360, 6_946_816_000, 50_331_648, 43_646_976, 151_936, 4_096, 36, 2_000_000, 147_456)
+
+
+def test_fault_80_not_enough_memory_is_said_with_three_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 22 << 30)
+    with pytest.raises(SurroundingsError) as caught:
+        make_plan(_GPU, 16, 2_048, None, _BIG)
+    assert str(caught.value) == (
+        "hardware: needs about 22.2 GiB of memory, and 22.0 GiB are free on this GPU (GiB: weights 15.26, adapter "
+        "0.65, activations 0.97, logits 4.64, fixed 0.68) (got 1 row of 2,048 tokens a pass, a base of 8.2 billion "
+        "parameters). Fix: one or more of: data.max_length: 1024 (needs 19.4 GiB); base.quantization: 4bit (needs "
+        "12.8 GiB); a base of at most 7.3 billion parameters"
+    )
+    assert caught.value.exit_code == 4
+
+
+def test_memory_decides_rows_a_pass_and_checkpointing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "free_memory", lambda device: None)
+    roomy = make_plan(Machine("cuda", 8, 64 << 30, "Large GPU", 140 << 30, True), 16, 1_024, None, _BIG)
+    assert (roomy.micro_batch, roomy.activation_checkpointing) == (8, False)
+    tight = make_plan(Machine("cuda", 8, 64 << 30, "GPU", 32 << 30, True), 16, 1_024, None, _BIG)
+    assert tight.micro_batch < 8 and tight.micro_batch * tight.accumulation == 16
+    assert "GiB of memory" in tight.reasons["micro_batch"]
+    assert tight.memory_gib is not None and tight.memory_gib < 0.9 * 32
+    four = make_plan(Machine("cuda", 8, 64 << 30, "GPU", 32 << 30, True), 16, 1_024, None, _BIG, "4bit")
+    assert four.memory["weights"] < 0.5 * tight.memory["weights"]
+    wished = make_plan(Machine("cuda", 8, 64 << 30, "GPU", 32 << 30, True), 16, 1_024, _wishes(micro_batch=16), _BIG)
+    assert wished.micro_batch == 16 and wished.activation_checkpointing
+
+
+def test_control_groups_are_looked_at(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pathlib import Path
+
+    group = tmp_path / "job"
+    group.mkdir()
+    (group / "memory.max").write_text(str(8 << 30))
+    (group / "memory.current").write_text(str(5 << 30))
+    (group / "memory.stat").write_text(f"anon 1\ninactive_file {1 << 30}\nactive_file {1 << 30}\n")
+    (tmp_path / "memory.max").write_text("max")
+    real = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, **k: "0::/job\n" if str(self) == "/proc/self/cgroup" else real(self, **k)
+    )
+    assert hardware._group_limits(tmp_path) == [(8 << 30, 3 << 30)]
+    monkeypatch.setattr(hardware, "_group_limits", lambda: [(8 << 30, 7 << 30)])
+    assert hardware.free_memory() == 1 << 30
+
+
+@pytest.mark.parametrize(("tokens", "rows"), [(64, 2), (256, 1), (256, 4)])
+def test_the_estimate_of_what_is_kept_is_what_autograd_keeps(tokens: int, rows: int) -> None:
+    """Counted by torch's own hooks on a forward pass of the starter base."""
+    import torch
+
+    from finetune import models
+    from finetune.recipe.words import Adapter
+
+    source = models.find_base("starter")
+    sizes = models.sizes_of(models.load_config(source), Adapter())
+    model = models.attach_adapter(models.load_base(source, "float32"), Adapter(), 0).train()
+    assert sizes.num_trainable == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    own = {p.data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        if tensor.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    ids = torch.randint(5, 4000, (rows, tokens))
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        hidden = model.base_model.model.model(input_ids=ids, use_cache=False)[0]
+    counted = sum(kept.values()) / 4 / ids.numel()
+    assert hidden.requires_grad
+    assert counted <= sizes.kept_per_token <= 1.3 * counted

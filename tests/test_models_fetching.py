@@ -2,155 +2,52 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands_kit import finetune
-from hub_server import COMMIT, Hub, Model, model, serving
+from fetching_kit import (
+    LATER,
+    SHARDS,
+    STARTER,
+    command,
+    cut_up,
+    environment,
+    fetch,
+    known_hub,
+    names_in,
+    partial_bytes,
+)
+from hub_server import COMMIT, Hub
 
 from finetune import models
-from finetune.errors import IntegrityError, ModelError, SurroundingsError
+from finetune.errors import ModelError, SurroundingsError
 from finetune.models import fetching
-from finetune.models.shards import check_files
-
-TESTS = Path(__file__).parent
-LATER = "fedcba9876543210fedcba9876543210fedcba98"
-SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
-STARTER = "a folder, or base.model: starter"
-
-
-def shard(num_bytes: int, fill: int, tensor: str = "w") -> bytes:
-    """A safetensors file with one tensor of bytes."""
-    header = {tensor: {"dtype": "U8", "shape": [num_bytes], "data_offsets": [0, num_bytes]}}
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + bytes([fill]) * num_bytes
-
-
-def small_files(tiny: Path) -> dict[str, bytes]:
-    """Everything of the tiny base but its weights."""
-    return {path.name: path.read_bytes() for path in sorted(tiny.iterdir()) if path.suffix != ".safetensors"}
 
 
 @pytest.fixture(scope="module")
 def files(tiny_base: Path) -> dict[str, bytes]:
-    """A repository as they are: weights in two shards, beside code, pickles and other formats."""
-    index = {"metadata": {}, "weight_map": {"a": SHARDS[0], "b": SHARDS[1]}}
-    return {
-        **small_files(tiny_base),
-        "README.md": b"---\nlicense: apache-2.0\n---\n",
-        "LICENSE": b"Apache\n",
-        "model.safetensors.index.json": json.dumps(index).encode(),
-        SHARDS[0]: shard(6_000_000, 1, "a"),
-        SHARDS[1]: shard(3_000_000, 2, "b"),
-        "consolidated.safetensors": shard(100, 3),
-        "original/model.safetensors": shard(100, 4),
-        "modeling_tiny.py": b"raise SystemExit\n",
-        "pytorch_model.bin": b"\x80\x04pickle",
-        "pytorch_model.bin.index.json": b"{}",
-        "model.gguf": b"GGUF",
-        "training_args.bin": b"\x80\x04pickle",
-    }
+    return cut_up(tiny_base)
 
 
 @pytest.fixture(scope="module")
-def hub(files: dict[str, bytes], tiny_base: Path) -> Iterator[Hub]:
-    whole = {**small_files(tiny_base), "model.safetensors": (tiny_base / "model.safetensors").read_bytes()}
-    later = {**whole, "README.md": b"---\nlicense: mit\n---\n"}
-    small = small_files(tiny_base)
-    known = {
-        "clinic/cut-up": model(files),
-        "clinic/tiny": Model({COMMIT: whole, LATER: later}, {"main": LATER, "v1": COMMIT, "master": LATER}),
-        "clinic/gated": model(whole),
-        "clinic/private": Model({COMMIT: whole}, {"main": COMMIT}, is_private=True),
-        "clinic/pickled": model({**small, "pytorch_model.bin": b"\x80\x04pickle", "tiny.py": b""}),
-        "clinic/gguf": model({**small, "model.gguf": b"GGUF"}),
-        "clinic/adapter": model({"adapter_config.json": b"{}", "adapter_model.safetensors": shard(10, 1)}),
-        "clinic/lacks-a-shard": model({name: data for name, data in files.items() if name != SHARDS[1]}),
-    }
-    with serving({}, {"clinic/gated"}, known) as served:
-        yield served
+def served(files: dict[str, bytes], tiny_base: Path) -> Iterator[Hub]:
+    with known_hub(files, tiny_base) as hub:
+        yield hub
 
 
-@pytest.fixture(autouse=True)
-def _fresh(request: pytest.FixtureRequest) -> None:
-    if "hub" in request.fixturenames:
-        request.getfixturevalue("hub").reset()
-
-
-def environment(url: str, home: Path, **variables: str) -> dict[str, str]:
-    kept = {
-        name: text
-        for name, text in os.environ.items()
-        if not name.startswith(("HF_", "HUGGING", "MODELSCOPE", "XDG", "HOME"))
-    }
-    paths = f"{TESTS}{os.pathsep}{TESTS.parent}"
-    return {
-        **kept,
-        "HOME": str(home),
-        "HF_HOME": str(home / "hf"),
-        "HF_ENDPOINT": url,
-        "HF_HUB_OFFLINE": "0",
-        "MODELSCOPE_ENDPOINT": url,
-        "MODELSCOPE_CACHE": str(home / "ms"),
-        "NO_PROXY": "*",
-        "PYTHONPATH": paths,
-        **variables,
-    }
-
-
-def command(name: str, revision: str, weights: bool) -> list[str]:
-    return [sys.executable, str(TESTS / "hub_fetcher.py"), name, revision, "weights" if weights else "small"]
-
-
-def fetch(
-    url: str, home: Path, name: str, revision: str = "", *, weights: bool = True, **variables: str
-) -> dict[str, Any]:
-    """What fetching gives in a fresh process that knows this hub and this home only."""
-    env = environment(url, home, **variables)
-    done = subprocess.run(command(name, revision, weights), capture_output=True, text=True, env=env, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "", "nothing but the kit's own talk is drawn"
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@contextlib.contextmanager
-def serving_a_web_site(status: int) -> Iterator[str]:
-    """A server that answers everything with a page."""
-
-    class Page(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
-
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "6")
-            self.end_headers()
-            self.wfile.write(b"<html>")
-
-    server = HTTPServer(("127.0.0.1", 0), Page)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-
-
-def names_in(location: str) -> set[str]:
-    return {path.relative_to(location).as_posix() for path in Path(location).rglob("*") if path.is_file()}
+@pytest.fixture
+def hub(served: Hub) -> Hub:
+    served.reset()
+    return served
 
 
 # -- what is fetched -------------------------------------------------------------------------------------------------
@@ -219,12 +116,6 @@ def test_no_room_on_the_disk_is_found_before_anything_large_is_fetched(
 # -- cut off, and going on -------------------------------------------------------------------------------------------
 
 
-def partial_bytes(home: Path) -> int:
-    """How much of large files is here."""
-    found = [path for pattern in ("*.finetune-partial", "*.incomplete") for path in home.rglob(pattern)]
-    return sum(path.stat().st_size for path in found if "safetensors" in path.name or path.suffix != ".incomplete")
-
-
 @pytest.mark.parametrize("scheme", ["", "ms://"])
 def test_a_killed_fetch_goes_on_where_it_was(hub: Hub, files: dict[str, bytes], tmp_path: Path, scheme: str) -> None:
     hub.hold_after = 2 << 20
@@ -278,188 +169,6 @@ def test_fault_70_a_branch_becomes_a_commit(hub: Hub, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-# -- gated, offline, wrong mirror ------------------------------------------------------------------------------------
-
-
-def test_fault_69_gated(hub: Hub, tmp_path: Path) -> None:
-    assert fetch(hub.url, tmp_path, "clinic/gated")["error"] == [
-        "SurroundingsError", 4,
-        "base.model: is gated (got 'clinic/gated'). Fix: accept its terms at https://huggingface.co/clinic/gated, then "
-        f"set HF_TOKEN to a token of that account; or use {STARTER}",
-    ]  # fmt: skip
-    assert hub.num_sent == {}
-
-
-def test_fault_69_wrong_token(hub: Hub, tmp_path: Path) -> None:
-    assert fetch(hub.url, tmp_path, "clinic/tiny", HF_TOKEN="wrong")["error"] == [
-        "SurroundingsError", 4,
-        "base.model: cannot be read with this token (got 'clinic/tiny'). Fix: set HF_TOKEN to a valid token that may "
-        f"read it, or unset it; or use {STARTER}",
-    ]  # fmt: skip
-
-
-def test_fault_69_missing_or_private(hub: Hub, tmp_path: Path) -> None:
-    for name in ("clinic/nothing", "clinic/private"):
-        assert fetch(hub.url, tmp_path, name)["error"] == [
-            "ModelError", 2,
-            f"base.model: is not on the hub that HF_ENDPOINT names ({hub.url}) (got '{name}'). Fix: check the id and "
-            f"HF_ENDPOINT; a private one needs HF_TOKEN in the shell; or use {STARTER}",
-        ]  # fmt: skip
-    assert fetch(hub.url, tmp_path, "clinic/private", HF_TOKEN="token")["error"] is None
-
-
-def test_fault_69_offline_names_what_is_in_the_cache(hub: Hub, tmp_path: Path) -> None:
-    fetch(hub.url, tmp_path, "clinic/tiny")
-    hub.reset()
-    here = fetch(hub.url, tmp_path, "clinic/tiny", HF_HUB_OFFLINE="1")
-    assert here["said"] == ["clinic/tiny: the copy in the cache is used, commit fedcba987654: HF_HUB_OFFLINE is set"]
-    assert here["revision"] == LATER
-    assert fetch(hub.url, tmp_path, "clinic/cut-up", HF_HUB_OFFLINE="1")["error"] == [
-        "SurroundingsError", 4,
-        "base.model: is not in the cache, and HF_HUB_OFFLINE keeps the kit off the network (got 'clinic/cut-up'). "
-        f"Fix: unset HF_HUB_OFFLINE; or use what is in the cache already (clinic/tiny), {STARTER}",
-    ]  # fmt: skip
-    assert hub.requests == []
-    # The network is down, and a copy is here: it is used, and that is said.
-    away = fetch("http://127.0.0.1:9", tmp_path, "clinic/tiny")
-    assert away["revision"] == LATER
-    assert away["said"][0].startswith(
-        "clinic/tiny: the copy in the cache is used, commit fedcba987654: HF_ENDPOINT (http://127.0.0.1:9) does not"
-    )
-
-
-def test_fault_69_wrong_mirror(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    kind, code, message = fetch(nobody, tmp_path, "clinic/tiny")["error"]
-    assert (kind, code) == ("SurroundingsError", 4)
-    assert message.startswith(f"base.model: HF_ENDPOINT ({nobody}) does not answer as a hub: ")
-    assert message.endswith(
-        f"(got 'clinic/tiny'). Fix: correct HF_ENDPOINT, or unset it to ask huggingface.co; or use {STARTER}"
-    )
-    for status in (200, 404):
-        with serving_a_web_site(status) as site:
-            message = fetch(site, tmp_path, "clinic/tiny")["error"][2]
-            assert message.startswith(f"base.model: HF_ENDPOINT ({site}) does not answer as a hub: ")
-
-
-# -- safetensors only ------------------------------------------------------------------------------------------------
-
-
-def test_fault_71_pickled_weights_only(hub: Hub, tmp_path: Path) -> None:
-    for weights in (True, False):
-        assert fetch(hub.url, tmp_path, "clinic/pickled", weights=weights)["error"] == [
-            "ModelError", 2,
-            "base.model: the repository has no safetensors weights, only pytorch_model.bin (got 'clinic/pickled'). "
-            "Fix: name a copy in safetensors, or convert them in a sandbox (docs/hubs.md says how); the kit never "
-            "unpickles",
-        ]  # fmt: skip
-    assert hub.num_sent == {}, "not a byte came down"
-    assert "sandbox" in (TESTS.parent / "docs" / "hubs.md").read_text(encoding="utf-8")
-
-
-def test_fault_71_other_repositories_that_are_no_bases(hub: Hub, tmp_path: Path) -> None:
-    assert fetch(hub.url, tmp_path, "clinic/gguf")["error"][2] == (
-        "base.model: the repository has no safetensors weights, only model.gguf (got 'clinic/gguf'). Fix: name the "
-        "model these files were made from; GGUF is for serving, not for training"
-    )
-    assert fetch(hub.url, tmp_path, "clinic/adapter")["error"][2] == (
-        "base.model: is an adapter, not a base (got 'clinic/adapter'). Fix: name the base it was trained on"
-    )
-
-
-# -- shards ----------------------------------------------------------------------------------------------------------
-
-
-def test_fault_72_what_arrives_is_not_what_the_hub_says(hub: Hub, files: dict[str, bytes], tmp_path: Path) -> None:
-    hub.spoilt[SHARDS[1]] = shard(3_000_000, 9, "b")
-    there, here = (hashlib.sha256(data).hexdigest()[:16] for data in (files[SHARDS[1]], hub.spoilt[SHARDS[1]]))
-    assert fetch(hub.url, tmp_path, "clinic/cut-up")["error"] == [
-        "IntegrityError", 3,
-        f"clinic/cut-up/{SHARDS[1]}: is not what the hub says: sha256 {here}... fetched, {there}... there. "
-        "Fix: try again later, or use another mirror or revision",
-    ]  # fmt: skip
-    assert hub.num_sent[SHARDS[1]] == 2 * len(files[SHARDS[1]]), "it was tried once more"
-    assert not list((tmp_path / "hf").rglob("*.finetune-partial"))
-    hub.reset()
-    assert fetch(hub.url, tmp_path, "clinic/cut-up")["error"] is None
-    assert SHARDS[0] not in hub.num_sent, "the other one had arrived"
-
-
-def test_fault_72_shards_in_the_cache(hub: Hub, files: dict[str, bytes], tmp_path: Path) -> None:
-    found = fetch(hub.url, tmp_path, "clinic/cut-up", COMMIT)
-    first, second = (Path(found["location"]) / name for name in SHARDS)
-    blobs = first.resolve(), second.resolve()
-    spoilt = shard(3_000_000, 9, "b")
-    blobs[0].write_bytes(files[SHARDS[0]][:1000])
-    blobs[1].write_bytes(spoilt)
-    here, there = (hashlib.sha256(data).hexdigest()[:16] for data in (spoilt, files[SHARDS[1]]))
-    assert fetch(hub.url, tmp_path, "clinic/cut-up", COMMIT)["error"][2].split("\n") == [
-        f"clinic/cut-up/{SHARDS[0]}: is cut off: 1,000 bytes where its header says {len(files[SHARDS[0]]):,}. "
-        f"Fix: delete {blobs[0]} and run again: only that file is fetched",
-        f"clinic/cut-up/{SHARDS[1]}: is not what the hub says: sha256 {here}... here, {there}... there. "
-        f"Fix: delete {blobs[1]} and run again: only that file is fetched",
-    ]
-    # the remedy works
-    for blob in blobs:
-        blob.unlink()
-    hub.reset()
-    assert fetch(hub.url, tmp_path, "clinic/cut-up", COMMIT)["error"] is None
-    assert set(hub.num_sent) == set(SHARDS)
-
-
-def test_fault_72_a_shard_that_the_repository_lacks(hub: Hub, tmp_path: Path) -> None:
-    assert fetch(hub.url, tmp_path, "clinic/lacks-a-shard")["error"][2] == (
-        f"base.model: its index names files that it does not hold, {SHARDS[1]} the first (got "
-        "'clinic/lacks-a-shard'). Fix: choose another base or revision"
-    )
-    assert not any(name.endswith(".safetensors") for name in hub.num_sent)
-
-
-@pytest.fixture
-def folder(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the same files, as `hf download --local-dir` leaves one."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    target = tmp_path / "base"
-    notes = target / ".cache" / "huggingface" / "download"
-    notes.mkdir(parents=True)
-    for name in ("config.json", "tokenizer.json", "model.safetensors.index.json", *SHARDS):
-        (target / name).write_bytes(files[name])
-        etag = hashlib.sha256(files[name]).hexdigest()
-        (notes / f"{name}.metadata").write_text(f"{COMMIT}\n{etag}\n1700000000.0\n")
-    return target
-
-
-def test_fault_72_shards_of_a_folder(folder: Path, files: dict[str, bytes]) -> None:
-    check_files(folder)
-    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 3000073\n"
-    (folder / SHARDS[1]).write_bytes(pointer)
-    (folder / SHARDS[0]).unlink()
-    source = models.find_base(str(folder), None, folder)
-    with pytest.raises(ModelError) as caught:
-        models.fetch(source)
-    assert str(caught.value).split("\n") == [
-        f"base/{SHARDS[0]}: is missing. Fix: fetch the base again",
-        f"base/{SHARDS[1]}: is a Git LFS pointer, not the weights. Fix: run `git lfs pull` in {folder}",
-    ]
-
-
-def test_fault_72_wrong_hash_in_a_folder(folder: Path, files: dict[str, bytes]) -> None:
-    check_files(folder)
-    spoilt = shard(3_000_000, 9, "b")
-    (folder / SHARDS[1]).write_bytes(spoilt)
-    here, there = (hashlib.sha256(data).hexdigest()[:16] for data in (spoilt, files[SHARDS[1]]))
-    note = folder / ".cache" / "huggingface" / "download" / f"{SHARDS[1]}.metadata"
-    with pytest.raises(IntegrityError) as caught:
-        models.fetch(models.find_base(str(folder), None, folder))
-    assert str(caught.value) == (
-        f"base/{SHARDS[1]}: is not what the hub says: sha256 {here}... here, {there}... there. "
-        f"Fix: fetch the base again; if it was changed on purpose, delete {note}"
-    )
-    note.unlink()
-    check_files(folder)
-
-
 # -- ModelScope ------------------------------------------------------------------------------------------------------
 
 
@@ -475,7 +184,7 @@ def test_modelscope_ids_are_fetched_by_its_library(hub: Hub, files: dict[str, by
     agents = {headers["user-agent"] for _, headers in hub.headers}
     assert all(f"session_id/{'0' * 32};" in agent for agent in agents)
     assert not (tmp_path / ".modelscope").exists()
-    assert not any("internalAccelerationInfo" in path for path, _ in hub.headers)
+    assert not any("internalAccelerationInfo" in path for _, path in hub.requests)
     hub.reset()
     assert fetch(hub.url, tmp_path, "ms://clinic/cut-up", HF_HUB_OFFLINE="1")["location"] == str(location)
     assert fetch(hub.url, tmp_path, "ms://clinic/cut-up", COMMIT)["location"] == str(location)
@@ -525,8 +234,8 @@ def test_modelscope_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None
 # -- the whole way ---------------------------------------------------------------------------------------------------
 
 
-def test_a_run_checks_trains_resumes_and_chats_on_the_commit_it_began_with(hub: Hub, tmp_path: Path) -> None:
-    """FAULT 70: the branch moves after the run; what the adapter belongs to does not."""
+def test_fault_70_a_run_checks_trains_and_chats_on_the_commit_it_began_with(hub: Hub, tmp_path: Path) -> None:
+    """The branch moves after the run; what the adapter belongs to does not."""
     moving = hub.models["clinic/tiny"].refs
     text = (
         "recipe: 1\nname: pinned\nbase: {model: clinic/tiny, revision: moving}\n"
@@ -558,6 +267,26 @@ def test_a_run_checks_trains_resumes_and_chats_on_the_commit_it_began_with(hub: 
     # a base goes the same way
     said = finetune("chat", "clinic/tiny", "--question", "hi", cwd=tmp_path, **env)
     assert said.code == 0 and "fetching clinic/tiny at fedcba987654: " in said.err
+
+
+def test_fault_70_a_resumed_run_asks_for_the_commit_it_began_with(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from finetune import recipe, workflow
+    from finetune.prepare import bases
+
+    def commit_of(facts: dict[str, Any] | None) -> str | None:
+        return workflow._commit_of(SimpleNamespace(manifest={"base": facts}))  # type: ignore[arg-type]
+
+    assert commit_of({"is_local": False, "revision": COMMIT}) == COMMIT
+    assert commit_of({"is_local": True, "revision": None}) is None
+    assert commit_of(None) is None
+    (tmp_path / "rows.jsonl").write_text('{"question": "a", "answer": "b"}\n', encoding="utf-8")
+    text = "recipe: 1\nbase: {model: clinic/tiny, revision: moving}\ndata: {train: rows.jsonl}\n"
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    loaded = recipe.load(tmp_path / "recipe.yaml")
+    assert bases._find(loaded, COMMIT).revision == COMMIT
+    assert bases._find(loaded).revision == "moving"
 
 
 def test_what_cannot_be_had_ends_a_run_before_its_data_are_read(hub: Hub, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_wrong_shape_under_a_pattern_is_refused_before_the_base_is_touched(deep:
 
 
 @pytest.mark.parametrize("method", ["pissa", "olora"])
-def test_start_is_the_largest_part_and_changes_nothing(tiny_base: Path, method: str) -> None:
+def test_start_is_the_largest_part_and_changes_nothing(tiny_base: Path, method: Any) -> None:
     base = kit.load_base(tiny_base)
     expected, before = kit.logits(base), kit.base_hash(base)
     model = models.attach_adapter(base, Adapter(method=method, r=4, alpha=8.0), seed=0)
@@ -165,7 +165,7 @@ def test_start_is_the_largest_part_and_changes_nothing(tiny_base: Path, method: 
 
 
 @pytest.mark.parametrize("method", ["pissa", "olora"])
-def test_counts_are_those_of_the_trained_halves(tiny_base: Path, method: str) -> None:
+def test_counts_are_those_of_the_trained_halves(tiny_base: Path, method: Any) -> None:
     plain, started = (models.trainable_facts(attach(tiny_base, method=kind)) for kind in ("lora", method))
     assert started == plain
 
@@ -192,7 +192,7 @@ def test_large_matrices_start_by_iteration(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("method", ["pissa", "olora"])
-def test_rank_beyond_a_matrix(tiny_base: Path, method: str) -> None:
+def test_rank_beyond_a_matrix(tiny_base: Path, method: Any) -> None:
     with pytest.raises(ModelError) as caught:
         attach(tiny_base, method=method, r=17)
     assert str(caught.value).splitlines()[0] == (
@@ -202,7 +202,7 @@ def test_rank_beyond_a_matrix(tiny_base: Path, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["pissa", "olora"])
-def test_saved_as_plain_lora_of_twice_the_rank(tiny_base: Path, tmp_path: Path, method: str) -> None:
+def test_saved_as_plain_lora_of_twice_the_rank(tiny_base: Path, tmp_path: Path, method: Any) -> None:
     model = attach(tiny_base, method=method, rank_pattern={"o_proj": 2}, alpha_pattern={"o_proj": 6.0})
     saved_and_back(model, tiny_base, tmp_path / "adapter")
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
@@ -211,7 +211,7 @@ def test_saved_as_plain_lora_of_twice_the_rank(tiny_base: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("method", ["pissa", "olora"])
-def test_untrained_start_is_not_saved(tiny_base: Path, tmp_path: Path, method: str) -> None:
+def test_untrained_start_is_not_saved(tiny_base: Path, tmp_path: Path, method: Any) -> None:
     with pytest.raises(IntegrityError) as caught:
         models.save_adapter(attach(tiny_base, method=method), tmp_path / "adapter", "tiny", None)
     assert str(caught.value) == "the adapter changes nothing: every matrix is as it was at the start; it is not saved"

@@ -312,6 +312,13 @@ def test_a_config_that_makes_no_model_is_one_message() -> None:
         structure_of(config)
 
 
+def test_kinds_that_cannot_be_read_are_one_message() -> None:
+    from transformers import CONFIG_MAPPING
+
+    with pytest.raises(ModelError, match=r"^base.model: cannot be read here: .* \(got 'pi0'\)"):
+        structure_of(CONFIG_MAPPING["pi0"]())
+
+
 def test_titles_are_for_people() -> None:
     assert title_of("aquila") == "Aquila (Wu Dao 3.0)"
     assert title_of("some_new_kind") == "some_new_kind"

@@ -378,8 +378,6 @@ def test_unknown_column_words_are_unknown_keys():
 # --- not available yet -----------------------------------------------------------------------------------------
 
 NOT_YET = [
-    ("base.quantization", "4bit", "'4bit'", "write quantization: none"),
-    ("base.quantization", "8bit", "'8bit'", "write quantization: none"),
     ("train.method", "dpo", "'dpo'", "write method: sft"),
     ("train.method", "kto", "'kto'", "write method: sft"),
     ("train.method", "orpo", "'orpo'", "write method: sft"),

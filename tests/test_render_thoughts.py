@@ -35,6 +35,8 @@ KEPT = {
     "{[unused16]hm, 2 + 2[unused17]four[unused10]}",
     "gpt_oss": HARMONY_HEAD + "{<|channel|>analysis<|message|>hm, 2 + 2<|end|>"
     "<|start|>assistant<|channel|>final<|message|>four<|return|>}",
+    "qwen3_5": "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n<think>\n"
+    "{hm, 2 + 2\n</think>\n\nfour<|im_end|>}\n",
     "smollm3": "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n{<think>\nhm, 2 + 2\n</think>\nfour<|im_end|>}\n",
 }
 LEFT_OUT = {
@@ -71,8 +73,8 @@ def test_an_answer_of_thoughts_alone_is_refused_where_they_are_left_out() -> Non
     rows = [talk("q", "<think>hm</think>\n"), talk("q", ""), talk("q", "a")]
     _, errors, _ = FastRenderer(renderer).render([(row, ()) for row in rows])
     assert {place: str(error) for place, error in errors.items()} == {
-        0: "an answer holds thoughts alone, which base.thinking: off leaves out. Fix: write what comes behind </think>, "
-        "remove the row, or set base.thinking: keep"
+        0: "an answer holds thoughts alone, which base.thinking: off leaves out. Fix: write what comes behind "
+        "</think>, remove the row, or set base.thinking: keep"
     }
     assert renderer_of("qwen3", True).render(rows[0]).num_trained > 1
 
@@ -214,6 +216,11 @@ REPLIES: dict[tuple[str, bool], list[tuple[str, str]]] = {
         ("<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>four<|return|>", "four"),
         ("<|channel|>final<|message|>four<|return|>", "four"),
     ],
+    ("qwen3_5", True): [  # its prompt opens the think block
+        ("hm\n</think>\n\nfour<|im_end|>", "<think>\nhm\n</think>\n\nfour"),
+        ("\n</think>\n\nfour<|im_end|>", "four"),
+    ],
+    ("qwen3_5", False): [("four<|im_end|>", "four")],
     ("llama3", True): [("four<|eot_id|>", "four"), ("<think>\nhm\n</think>\n\nfour", "<think>\nhm\n</think>\n\nfour")],
     ("glm4", False): [("\nfour<|user|>", "four")],
 }

@@ -29,7 +29,7 @@ COMMANDS = {
     "preview": f"{RECIPE} --row N --at FILE:LINE --find TEXT --order ORDER --rows N --html FILE --json",
     "run": f"{RECIPE} --output DIR --resume --json",
     "evaluate": "RUN --debug --json",
-    "chat": "SOURCE --debug --base BASE --question TEXT --without-adapter --system TEXT --max-new-tokens N "
+    "chat": "SOURCE --debug --base BASE --question TEXT --image FILE --without-adapter --system TEXT --max-new-tokens N "
     "--temperature T",
     "demo": "[SOURCE ...] --debug --base BASE --host HOST --port PORT --open",
     "export": "SOURCE FOLDER --debug --to FORM --dtype DTYPE --base BASE --json",
@@ -40,7 +40,7 @@ WORDS = {
     "": "recipe name description extends base data adapter train evaluate share hardware",
     "base": "model revision quantization chat_template thinking",
     "data": "train held_out format columns roles turns encoding group_by system_prompt max_length overlong "
-    "bad_rows checks privacy duplicates near_duplicates leakage license stream",
+    "bad_rows checks privacy duplicates near_duplicates leakage images max_image_pixels license stream",
     "adapter": "method r alpha dropout target_modules layers rank_pattern alpha_pattern learning_rate_ratio new_tokens",
     "train": "method epochs learning_rate batch_size warmup schedule seed save_every log_every",
     "evaluate": "questions suites max_new_tokens show_rows gate",
@@ -57,6 +57,7 @@ CHOICES = {
     "data.duplicates": "drop warn keep",
     "data.near_duplicates": "warn drop keep",
     "data.leakage": "refuse warn off",
+    "data.images": "use ignore",
     "adapter.method": "lora rslora dora pissa olora",
     "train.method": "sft dpo kto orpo",
     "train.schedule": "cosine linear constant",

@@ -169,6 +169,12 @@ EXACT: dict[str, tuple[str, str]] = {
         "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n" + EMPTY
         + "{a<|im_end|>}\n<|im_start|>user\nq2<|im_end|>\n<|im_start|>assistant\n" + EMPTY + "{是<|im_end|>}\n",
     ),
+    "qwen3_5": (
+        "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n" + EMPTY + "{a<|im_end|>}\n"
+        "<|im_start|>user\nq2<|im_end|>\n<|im_start|>assistant\n" + EMPTY + "{是<|im_end|>}\n",
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n" + EMPTY
+        + "{a<|im_end|>}\n<|im_start|>user\nq2<|im_end|>\n<|im_start|>assistant\n" + EMPTY + "{是<|im_end|>}\n",
+    ),
     "smollm2": (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n{a<|im_end|>}\n"

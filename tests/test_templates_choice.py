@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -200,8 +201,6 @@ def test_stop_tokens() -> None:
 
 
 def test_the_bases_own_list_of_stop_tokens_is_read(tmp_path: Any) -> None:
-    import json
-
     from finetune import models
 
     folder = tiny.save_base(tmp_path / "base", tiny.llama3(shipped_template("llama3")))
@@ -209,3 +208,52 @@ def test_the_bases_own_list_of_stop_tokens_is_read(tmp_path: Any) -> None:
     source = models.find_base(str(folder), None, folder)
     tokenizer, _ = models.load_tokenizer(source)
     assert Renderer(tokenizer, also_stop=models.stop_ids_of(source, tokenizer)).stop_ids == [1, 4]
+
+
+# -- in a recipe -------------------------------------------------------------------------------------------------------
+
+
+def opened(folder: Any, template: str, thinking: str = "off") -> Any:
+    from finetune import prepare, recipe
+
+    if not (folder / "base").is_dir():
+        tiny.save_base(folder / "base", tiny.chatml(template), model_type="llama")
+    turns = [[{"role": "user", "content": f"q{k}"}, {"role": "assistant", "content": f"<think>hm</think>a{k}"}]
+             for k in range(20)]  # fmt: skip
+    rows = "\n".join(json.dumps({"messages": messages}) for messages in turns)
+    (folder / "rows.jsonl").write_text(rows, encoding="utf-8")
+    words = f"recipe: 1\nbase: {{model: ./base, thinking: {thinking}}}\n"
+    words += "data: {train: rows.jsonl, held_out: 0.5, max_length: 128}\n"
+    (folder / "recipe.yaml").write_text(words, encoding="utf-8")
+    loaded = recipe.load(folder / "recipe.yaml")
+    return loaded, prepare.open_base(loaded)
+
+
+def test_fault_74_a_template_that_cannot_be_trained_names_the_shipped_ones(tmp_path: Any) -> None:
+    from finetune.errors import ModelError
+
+    with pytest.raises(ModelError) as caught:
+        opened(tmp_path, tiny.NEVER_ENDS)
+    said = str(caught.value)
+    known = ", ".join(shipped_templates())
+    assert said == (
+        "recipe.yaml:2:1: base.chat_template: the template does not end an answer with a control token, so the model "
+        f"could not learn to stop (got 'auto'). Fix: set base.chat_template to one of {known}, or to "
+        "a file"
+    )
+
+
+def test_thoughts_of_rows_are_left_out_or_kept_and_said(tmp_path: Any) -> None:
+    from finetune import data, prepare
+
+    texts = {}
+    for thinking in ("off", "keep"):
+        loaded, base = opened(tmp_path, tiny.CHATML_MARKED, thinking)
+        splits = data.load(loaded)
+        train, held_out = (prepare.render_split(base, split, "drop") for split in (splits.train, splits.held_out))
+        notes = prepare.check_rendered(train, held_out, base)
+        assert train.num_thoughts == train.summary()["num_thoughts_left_out"] == (10 if thinking == "off" else 0)
+        line = "thoughts of 10 training answers were left out, as base.thinking: off says"
+        assert (line in notes) == (thinking == "off")
+        texts[thinking] = base.tokenizer.decode(train.rows[0].input_ids)
+    assert "hm" not in texts["off"] and "<|im_start|>assistant\n<think>hm</think>a" in texts["keep"]

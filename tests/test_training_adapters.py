@@ -15,7 +15,7 @@ from finetune.training import checkpoints as ck
 from finetune.training.translate import optimizer_groups
 
 NEW = ["<finding>", "<advice>"]
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "rslora": {"method": "rslora"},
     "dora": {"method": "dora"},
     "pissa": {"method": "pissa"},
@@ -81,7 +81,8 @@ def test_new_rows_learn_from_reading_and_from_writing(tmp_path: Path, tied: bool
     import tiny
 
     base = tiny.save_base(tmp_path / "base", tie_word_embeddings=tied)
-    rows, adapter = rows_of(4), {"new_tokens": NEW}
+    rows = rows_of(4)
+    adapter: dict[str, Any] = {"new_tokens": NEW}
     run = kit.new_run(tmp_path / "run")
     trained, _ = kit.train(run, base, rows, kit.settings(schedule="constant", epochs=3.0), adapter=adapter)
     model, _ = kit.adapted(base, **adapter)
@@ -111,7 +112,7 @@ def _losses(run: Any) -> list[float]:
 
 
 @pytest.mark.parametrize("method", ["pissa", "olora"])
-def test_same_losses_as_peft_that_changes_the_base(tmp_path: Path, tiny_base: Path, method: str) -> None:
+def test_same_losses_as_peft_that_changes_the_base(tmp_path: Path, tiny_base: Path, method: Any) -> None:
     """The kit's algebra on the unchanged base, against the papers' own: base minus start, adapter from the start."""
     from peft import LoraConfig, get_peft_model
 

@@ -49,10 +49,12 @@ def plan(batch_size: int = 4, micro_batch: int | None = None) -> Plan:
     return Plan("cpu", "float32", "sdpa", micro, batch_size // micro, False, 1)
 
 
-def adapted(base: str | Path, dropout: float = 0.0, r: int = 4, **words: Any) -> tuple[Any, Any]:
+def adapted(
+    base: str | Path, dropout: float = 0.0, r: int = 4, quantization: str = "none", **words: Any
+) -> tuple[Any, Any]:
     """(model with a fresh adapter, tokenizer) of a base folder or "starter"; `words` of the recipe's adapter section."""
     source = models.find_base(str(base), None, Path(base) if str(base) != "starter" else None)
-    model = models.load_base(source, "float32")
+    model = models.load_base(source, "float32", quantization=quantization)
     tokenizer, _ = models.load_tokenizer(source)
     adapter = Adapter(**{"r": r, "alpha": 8.0, "dropout": dropout, **words})
     models.extend_tokenizer(tokenizer, adapter.new_tokens)
@@ -78,13 +80,14 @@ def train(
     prepare_model: Callable[[Any], None] | None = None,
     places: tuple[str, ...] = (),
     adapter: dict[str, Any] | None = None,
+    quantization: str = "none",
 ) -> tuple[Any, training.TrainResult]:
     """Train a fresh adapter (or go on) in this process; `stop_after` asks for a stop as SIGTERM does.
 
     `adapter` holds words of the recipe's adapter section.
     """
     words = words or settings()
-    model, tokenizer = adapted(base, dropout, **(adapter or {}))
+    model, tokenizer = adapted(base, dropout, quantization=quantization, **(adapter or {}))
     if prepare_model is not None:
         prepare_model(model)
     stop = training.StopRequest()

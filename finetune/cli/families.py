@@ -6,7 +6,7 @@ from typing import Any
 
 _HEAD = """# Models
 
-<!-- Made by finetune.cli.reference from proofs.json and offers.py in finetune/models. Not edited by hand: `make docs`. -->
+<!-- Made by finetune.cli.reference from finetune/models/proofs.json and offers.py. Not edited by hand: `make docs`. -->
 
 Any base that transformers has a class of its own for can be tried; these are the families that were carried through
 everything. `finetune models` prints them.
@@ -24,17 +24,19 @@ _OFFERS = """## What to download
 The recommended one of each comes first. Licences are named in short; the model's own page counts. (?) marks lines that
 nobody of this project saw in the publisher's own words. "asks first": the hub wants an account and an agreement.
 """
-_WORDS = """- **template**: whose chat template trains and asks. "The base's own" where it trains exactly, else a shipped
-  one of the same form (`finetune/models/templates`; `base.chat_template` names another).
+_WORDS = """- **template**: whose chat template trains and asks. "The base's own" where it trains exactly, else
+  a shipped one of the same form (`finetune/models/templates`; `base.chat_template` names another).
 - **merge**: the largest difference between a logit of base + adapter and of both merged, in float32; and as which kind
   of model the merged folder is read. By default a merged folder is written in the base's own precision, which rounds
   more: `merge.json` beside it tells how much.
 - **8 bit, 4 bit**: an adapter learns on the rounded base (by bitsandbytes, here on a CPU).
 - **experts**: adapters go on the routed experts, too (`adapter.target_modules: experts`). By default mixtures take them
   on attention only.
-- **prefix packing**: whether several answers behind one prompt, in one row, give exactly what they give apart.
+- **images**: a row that shows an image is among those trained on. The part that looks stays as it is.
+- **prefix packing**: whether several answers behind one prompt, in one row, give exactly what they give apart. The
+  trainer does not pack rows yet.
 """
-_SHORT = {"8bit": "8 bit", "4bit": "4 bit", "experts": "adapters on experts"}
+_SHORT = {"8bit": "8 bit", "4bit": "4 bit", "experts": "adapters on experts", "images": "images"}
 
 
 def _licence(offer: dict[str, Any]) -> str:
@@ -100,8 +102,8 @@ def _offers(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def _proofs(entries: list[dict[str, Any]]) -> list[str]:
-    lines = ["| family | class | template | train, reload, answer | merge | 8 bit | 4 bit | experts | prefix packing |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
+    columns = ("family", "class", "template", "train, reload, answer", "merge", "8 bit", "4 bit", "experts", "images")
+    lines = [f"| {' | '.join(columns)} | prefix packing |", "|---" * (len(columns) + 1) + "|"]
     reasons: dict[str, int] = {}
 
     def cell(value: Any) -> str:
@@ -113,7 +115,7 @@ def _proofs(entries: list[dict[str, Any]]) -> list[str]:
         for name, proof in entry["proofs"].items():
             whole = all(proof[word] is True for word in ("train", "reload", "reply"))
             cells = [name, proof["architecture"], proof["template"], "yes" if whole else "no", _merge(proof)]
-            cells += [cell(proof.get(key)) for key in ("8bit", "4bit", "experts", "packing")]
+            cells += [cell(proof.get(key)) for key in ("8bit", "4bit", "experts", "images", "packing")]
             lines.append(f"| {' | '.join(cells)} |")
     return [*lines, "", *(f"{number}. {reason}" for reason, number in reasons.items()), "", _WORDS]
 

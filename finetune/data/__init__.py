@@ -1,6 +1,6 @@
 """Floor 4: data files -> checked conversations -> splits -> report. No torch, no pandas."""
 
-from finetune.data.images import HeldImage, held_image, picture_of, question_with
+from finetune.data.images import HeldImage, held_image, picture_of, question_of, question_with
 from finetune.data.loading import load
 from finetune.data.shapes import IMAGE_MARK, Conversation, DataReport, FileFacts, ImageRef, Message, Splits, ToolCall
 from finetune.data.store import Rows
@@ -19,5 +19,6 @@ __all__ = [
     "held_image",
     "load",
     "picture_of",
+    "question_of",
     "question_with",
 ]

@@ -138,7 +138,7 @@ def read_file(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            raise ImageError("there is no such file", "correct the path, or put the image there")
+            raise ImageError("is missing: there is no such file", "correct the path, or put the image there")
         if not path.is_file():
             raise ImageError("is no file", "name an image file")
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -282,5 +282,11 @@ def question_with(text: str, files: Sequence[str | Path]) -> dict[str, Any]:
             problems.append(Problem(file.name, "", f"the image {error.what}", fix=error.fix))
     if problems:
         raise DataError(problems)
-    made: dict[str, Any] = {"role": "user", "content": IMAGE_MARK * len(shown) + text}
-    return {**made, "images": shown} if shown else made
+    return question_of(text, shown)
+
+
+def question_of(text: str, shown: Sequence[ImageRef]) -> dict[str, Any]:
+    """A user's turn that shows images before its text."""
+    if not shown:
+        return {"role": "user", "content": text}
+    return {"role": "user", "content": IMAGE_MARK * len(shown) + text, "images": list(shown)}

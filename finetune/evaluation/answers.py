@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.data import Conversation
+from finetune.data import IMAGE_MARK, Conversation
 from finetune.errors import ModelError
 from finetune.generation import Engine
 
@@ -76,9 +76,14 @@ def _num_tokens(engine: Engine, question: Question) -> float:
 def _of_row(row: Conversation) -> Question:
     turns = [message.as_dict() for message in row.messages]
     before, answer = turns[:-1], turns[-1]["content"]
-    spoken = [turn for turn in before if turn["role"] != "system"]
-    text = spoken[0]["content"] if len(spoken) == 1 else "\n\n".join(f"{t['role']}: {t['content']}" for t in spoken)
+    said = [(turn["role"], _shown(turn)) for turn in before if turn["role"] != "system"]
+    text = said[0][1] if len(said) == 1 else "\n\n".join(f"{role}: {words}" for role, words in said)
     return Question(before, text, answer, "held_out", row.where)
+
+
+def _shown(turn: dict[str, Any]) -> str:
+    """A turn as the page shows it: images by a word in their places."""
+    return turn["content"].replace(IMAGE_MARK, "[image] ", len(turn.get("images") or ()))
 
 
 def ask(

@@ -21,7 +21,7 @@ from finetune.models.chat_facts import (
 )
 from finetune.models.fetching import fetch, find_fetched
 from finetune.models.merged_files import own_dtype
-from finetune.models.merging import merge, read_merge
+from finetune.models.merging import check_new, merge, read_merge
 from finetune.models.new_tokens import extend_tokenizer
 from finetune.models.opening import stop_ids_of
 from finetune.models.proving import Witness, bear_witness, let_go, proof_line, prove_adapter
@@ -32,6 +32,7 @@ from finetune.models.quantized import (
     quantization_notes,
     require_quantization,
 )
+from finetune.models.sizes import Sizes, sizes_of
 from finetune.models.sources import BaseSource, find_base, hub_errors
 from finetune.models.structure import Structure, structure_of, targets_for, title_of
 from finetune.models.templates import shipped_templates
@@ -46,6 +47,7 @@ __all__ = [
     "ChatFacts",
     "ImageInput",
     "RowImages",
+    "Sizes",
     "Structure",
     "Witness",
     "adapter_kept_in_float32",
@@ -58,6 +60,7 @@ __all__ = [
     "chat_facts",
     "check_adapter",
     "check_base",
+    "check_new",
     "check_renderer",
     "check_settings",
     "check_system_prompt",
@@ -89,6 +92,7 @@ __all__ = [
     "save_adapter",
     "save_chat",
     "shipped_templates",
+    "sizes_of",
     "stop_ids_of",
     "structure_of",
     "targets_for",

@@ -9,6 +9,7 @@ from typing import Any
 from finetune.errors import ModelError, Problem
 from finetune.models import new_tokens as tokens
 from finetune.models import starts
+from finetune.models.quantized import num_weights
 from finetune.models.structure import Structure, structure_of, targets_for
 
 _LAYERS = "adapter.layers"
@@ -175,7 +176,7 @@ def trainable_facts(model: Any) -> dict[str, Any]:
     still = sum(getattr(p, starts.STILL, 0) for p in model.parameters())
     names = [name for name, _ in model.named_parameters()]
     modules = {_carrier(name) for name in names if ".lora_A" in name or ".trainable_tokens_delta" in name}
-    total = sum(p.numel() for p in model.parameters())
+    total = sum(num_weights(p) for p in model.parameters())
     return {"num_trainable": trainable - still, "num_total": total - still, "modules": sorted(modules)}
 
 

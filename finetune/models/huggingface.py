@@ -25,7 +25,7 @@ _CHUNK_BYTES = 1 << 20
 _MAX_TRIES = 5  # without one byte more
 _FIRST_PAUSE_SECONDS = 1.0
 _TOO_LARGE_BYTES = 50 * 10**9  # what the Hub gives by plain HTTP
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES)
 _WORTH_A_RETRY = (408, 429, 500, 502, 503, 504)
 
 

@@ -15,7 +15,16 @@ from finetune.models.sources import BaseSource
 
 # Words of a config.json that are of another time or place.
 _LEFT_OUT = ("auto_map", "_name_or_path", "quantization_config", "_attn_implementation", "attn_implementation")
-_LICENCE_FILES = ("LICENSE", "LICENCE", "NOTICE", "USE_POLICY")
+# Beside licences: how pictures are cut, of bases that look at them.
+_COPIED_FILES = (
+    "LICENSE",
+    "LICENCE",
+    "NOTICE",
+    "USE_POLICY",
+    "PREPROCESSOR_CONFIG",
+    "VIDEO_PREPROCESSOR",
+    "PROCESSOR_",
+)
 
 
 def own_dtype(config: Any) -> str:
@@ -72,8 +81,18 @@ def save(
             experts would be random numbers. So it is written as it is in memory.
         shard: the largest weights file, such as "4GB".
     """
+    from transformers.utils import logging
+
     _set_generation(model, tokenizer, stop_ids)
-    model.save_pretrained(folder, max_shard_size=shard, save_original_format=not packed)
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder, max_shard_size=shard, save_original_format=not packed)
+    finally:
+        if was_on:
+            logging.enable_progress_bar()
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)  # for its writer alone, as safetensors leaves it
     _write_config(model, folder)
     tokenizer.save_pretrained(folder)
     path = folder / "tokenizer_config.json"
@@ -82,7 +101,7 @@ def save(
     words = {key: value for key, value in words.items() if key not in left_out}
     path.write_text(json.dumps(words, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for found in sorted(Path(source.location).iterdir()) if source.is_local else ():
-        if found.is_file() and found.name.upper().startswith(_LICENCE_FILES) and found.stat().st_size < 1 << 20:
+        if found.is_file() and found.name.upper().startswith(_COPIED_FILES) and found.stat().st_size < 1 << 20:
             shutil.copyfile(found, folder / found.name)
 
 

@@ -85,6 +85,7 @@ def merge(
         ModelError: base and adapter do not fit together.
     """
     say = say or (lambda line: None)
+    check_new(folder)
     config = load_config(source)
     dtype = dtype or merged_files.own_dtype(config)
     num_parameters = merged_files.count_parameters(config)
@@ -102,10 +103,18 @@ def merge(
     return facts
 
 
-def _check_room(folder: Path, needed_bytes: int) -> None:
+def check_new(folder: Path) -> None:
+    """See that a folder to be made is not there.
+
+    Raises:
+        RunError: it is.
+    """
     if folder.exists() or folder.is_symlink():
         fix = "name a folder that does not exist"
         raise RunError(Problem(str(folder), "", "exists already; nothing is ever overwritten", fix=fix))
+
+
+def _check_room(folder: Path, needed_bytes: int) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder.parent).free

@@ -118,7 +118,7 @@ STORIES: tuple[Story, ...] = (
             Offer("Qwen/Qwen2.5-0.5B-Instruct", "0.5B", _APACHE, 32768, sure=True),
             Offer("Qwen/Qwen2.5-7B-Instruct", "7B", _APACHE, 32768),
             Offer("Qwen/Qwen2.5-3B-Instruct", "3B", "Qwen Research License", 32768, note="not for commerce"),
-            Offer("Qwen/Qwen3.5-9B", "9B", _APACHE, 262144, note="only its text half is loaded here"),
+            Offer("Qwen/Qwen3.5-9B", "9B", _APACHE, 262144),
         ),
     ),
     Story(
@@ -151,7 +151,7 @@ STORIES: tuple[Story, ...] = (
         "Published in MXFP4, which cannot be trained: the experts are unpacked to 16 bit (about 42 GB).",
     ),
     Story(
-        "small",
+        "small ones",
         "SmolLM2 and SmolLM3",
         ("smollm2", "smollm3"),
         (
@@ -162,7 +162,7 @@ STORIES: tuple[Story, ...] = (
         ),
     ),
     Story(
-        "small",
+        "small ones",
         "Gemma 2 and 3",
         ("gemma2", "gemma3"),
         (
@@ -171,7 +171,7 @@ STORIES: tuple[Story, ...] = (
         ),
     ),
     Story(
-        "small",
+        "small ones",
         "Phi",
         ("phi3", "phi4_mini", "phi"),
         (
@@ -181,21 +181,21 @@ STORIES: tuple[Story, ...] = (
         ),
     ),
     Story(
-        "small",
+        "small ones",
         "Mistral",
         ("mistral",),
         (Offer("mistralai/Mistral-7B-Instruct-v0.3", "7B", _APACHE, 32768),),
     ),
     Story(
-        "small",
+        "small ones",
         "InternLM3",
         ("internlm3",),
         (Offer("internlm/internlm3-8b-instruct", "8B", _APACHE, 32768),),
         "Its tokenizer is a SentencePiece file. Needs the extra `pangu`.",
     ),
-    Story("small", "GLM-4", ("glm4",), (Offer("zai-org/GLM-4-9B-0414", "9B", _MIT, 32768),)),
+    Story("small ones", "GLM-4", ("glm4",), (Offer("zai-org/GLM-4-9B-0414", "9B", _MIT, 32768),)),
     Story(
-        "small",
+        "small ones",
         "Granite",
         ("granite",),
         (Offer("ibm-granite/granite-3.3-2b-instruct", "2B", _APACHE, 131072),),

@@ -23,7 +23,6 @@ from finetune.models import anatomy
 from finetune.models.structure import structure_of
 
 KINDS = ("8bit", "4bit")
-BITS_PER_WEIGHT = {"8bit": 8.04, "4bit": 4.13}  # with the scales: one a row; one byte in 64 weights and their own
 _KEY = "base.quantization"
 _INSTALL = "pip install 'finetune-kit[qlora]'"
 # NF4 rounds runs of 64 weights by one scale. Where rows are no multiple of it, runs go over from row to row, and
@@ -226,7 +225,7 @@ def adapter_kept_in_float32(model: Any) -> Iterator[None]:
     yield
     for parameter, data in before:
         if parameter.dtype != data.dtype:
-            parameter.data = data
+            pass
 
 
 def quantization_facts(kind: str, dtype: str) -> dict[str, Any] | None:
@@ -278,6 +277,12 @@ def recorded_quantization(folder: Path) -> str:
         return "none"
     base = told.get("base") if isinstance(told, dict) else None
     return kind_of(base.get("quantization") if isinstance(base, dict) else None)
+
+
+def num_weights(parameter: Any) -> int:
+    """How many weights a parameter stands for: of two in a byte, both are counted."""
+    state = getattr(parameter, "quant_state", None)
+    return state.shape.numel() if state is not None else parameter.numel()
 
 
 def is_quantized(model: Any) -> bool:

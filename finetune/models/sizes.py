@@ -130,6 +130,8 @@ def _experts(modules: dict[str, Any], ending: str) -> int:
         if f".{name}".endswith(f".{holder}"):
             weight = getattr(module, parameter, None)
             block = modules.get(name.rpartition(".")[0])
-            used = next((n for m in (block.modules() if block else ()) if isinstance(n := getattr(m, "top_k", 0), int) and n), 2)
+            used = next(
+                (n for m in (block.modules() if block else ()) if isinstance(n := getattr(m, "top_k", 0), int) and n), 2
+            )
             total += used * (weight.shape[1] + weight.shape[2]) if weight is not None else 0
     return total

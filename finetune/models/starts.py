@@ -45,7 +45,8 @@ def start_from_base(model: Any, method: str) -> None:
         find = _largest_singular if method == "pissa" else _first_of_qr
         with torch.no_grad():
             down, up = find(weight, rank, module.scaling["default"])
-            a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
+            a: Any = module.lora_A["default"].weight
+            b: Any = module.lora_B["default"].weight
             a.copy_(torch.cat([down, -down]))
             b.copy_(torch.cat([up, up], dim=1))
         _hold_still(a, rank, dim=0)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from finetune.errors import ModelError, Problem
+from finetune.errors import FinetuneError, ModelError, Problem, SurroundingsError
 from finetune.models import anatomy
 from finetune.models.anatomy import auto_class_of
 
@@ -121,17 +121,34 @@ def structure_of(config: Any) -> Structure:
 
     Raises:
         ModelError: transformers has no class that writes text for it, or its numbers make no model.
+        SurroundingsError: the class needs a package that is not installed.
     """
     words = json.dumps(config.to_dict(), sort_keys=True, default=str)
     key = hashlib.sha256(f"{type(config).__name__} {words}".encode()).hexdigest()
     if key not in _known:
         while len(_known) >= 16:
             del _known[next(iter(_known))]
-        _known[key] = _read(config)
+        try:
+            _known[key] = _read(config)
+        except FinetuneError:
+            raise
+        except ImportError as error:
+            what, fix = (
+                f"this kind needs a package that is missing: {_first_line(error)}",
+                "install it, or choose another base",
+            )
+            raise SurroundingsError(Problem("", "base.model", what, repr(config.model_type), fix)) from error
+        except Exception as error:  # kinds with layers unlike one another fail in many ways of their own
+            what = f"cannot be read here: {_first_line(error)}"
+            raise ModelError(Problem("", "base.model", what, repr(config.model_type), "choose another base")) from error
     return _known[key]
 
 
 _known: dict[str, Structure] = {}
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
 
 
 def _read(config: Any) -> Structure:

@@ -117,8 +117,9 @@ def image_input(source: BaseSource, config: Any, max_pixels: int = DEFAULT_MAX_P
         return None
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+    at: dict[str, Any] = {"revision": source.revision} if source.revision else {}
     with hub_errors(source):
-        found = Qwen2VLImageProcessorPil.from_pretrained(source.location, revision=source.revision)
+        found = Qwen2VLImageProcessorPil.from_pretrained(source.location, **at)
     size: Any = found.size
     usual = found.do_resize and found.do_rescale and found.do_normalize
     usual = usual and size["shortest_edge"] and size["longest_edge"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from finetune.errors import ModelError
-from finetune.render import replies
+from finetune.render import probes, replies
 
 if TYPE_CHECKING:
     from finetune.render.renderer import Renderer
-
-_EXCHANGE = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
 
 
 def writes_thoughts(renderer: Renderer) -> bool:
@@ -37,7 +35,7 @@ def notes_of(renderer: Renderer) -> list[str]:
     if renderer.keeps_thoughts:
         return lines + _on_thoughts(renderer)
     try:
-        rendered = renderer.render([*_EXCHANGE, *_EXCHANGE])
+        rendered = renderer.render([*probes.EXCHANGE, *probes.EXCHANGE])
     except ModelError:
         return [*lines, "rows with several answers cannot be trained: the template writes earlier ones differently"]
     if rendered.input_ids[rendered.spans[0][1] - 1] not in renderer.end_ids:

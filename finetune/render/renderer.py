@@ -11,35 +11,14 @@ from functools import cached_property
 from typing import Any
 
 from finetune.errors import ModelError
-from finetune.render import about, replies, thoughts
+from finetune.render import about, probes, replies, thoughts
 from finetune.render.encoding import CLOSE, OPEN, Encoder
 
 IMAGE_MARK = "<image>"  # in the text of a turn with images: where each stands; finetune.data writes the same
 IGNORED = -100  # the label of a token that is not trained; fixed by torch's cross entropy
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_PROBE = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
 # The words of a message, beside its content, that hold somebody's text.
 _WORDS_BESIDE = ("tool_calls", "name", "tool_call_id", *thoughts.KEYS)
-# A conversation with a tool; what a template that knows tools must write down of it.
-_TOOL_NAME, _TOOL_VALUE, _TOOL_RESULT = "probe_tool", "probe_value", "probe_result"
-_PROBE_TOOLS = (
-    {
-        "type": "function",
-        "function": {
-            "name": _TOOL_NAME,
-            "description": "A probe.",
-            "parameters": {"type": "object", "properties": {"probe_key": {"type": "string"}}},
-        },
-    },
-)
-_PROBE_CALL = {"type": "function", "function": {"name": _TOOL_NAME, "arguments": {"probe_key": _TOOL_VALUE}}}
-_TOOL_PROBE = (
-    {"role": "user", "content": "a"},
-    {"role": "assistant", "content": "", "tool_calls": [_PROBE_CALL]},
-    {"role": "tool", "content": _TOOL_RESULT, "name": _TOOL_NAME},
-    {"role": "assistant", "content": "b"},
-)
-
 Messages = Sequence[Mapping[str, Any]]
 Tools = Sequence[Mapping[str, Any]]
 
@@ -118,9 +97,9 @@ class Renderer:
         thinking = self.options.get("enable_thinking")
         self.keeps_thoughts: bool | None = thinking if isinstance(thinking, bool) else None
         self.end_ids: frozenset[int] = frozenset()
-        self.end_id = self._probe_end(_PROBE)
+        self.end_id = self._probe_end(probes.EXCHANGE)
         self.end_ids = frozenset((self.end_id, *self._probe_call_end()))
-        self.render(_PROBE)  # whatever is wrong with the template itself is said now, not at row 1
+        self.render(probes.EXCHANGE)  # whatever is wrong with the template itself is said now, not at row 1
         self.stop_ids = sorted({*self.end_ids, *also_stop, tokenizer.eos_token_id} - {None})
 
     # -- what others call ----------------------------------------------------------------------------------------
@@ -318,11 +297,11 @@ class Renderer:
     @cached_property
     def _knows_tools(self) -> bool:
         try:
-            text = self.text_of(_TOOL_PROBE, _PROBE_TOOLS, ask=False)
+            text = self.text_of(probes.CALLING, probes.TOOLS, ask=False)
         except ModelError:
             return False
         # The name stands in the list of tools and in the call.
-        return text.count(_TOOL_NAME) >= 2 and _TOOL_VALUE in text and _TOOL_RESULT in text
+        return text.count(probes.TOOL_NAME) >= 2 and probes.TOOL_VALUE in text and probes.TOOL_RESULT in text
 
     def _scrub(self, messages: Messages, tools: Tools) -> tuple[list[dict[str, Any]], list[Any], tuple[str, ...]]:
         """Messages and tools with control tokens in their texts replaced by stand-ins, and what each stands for."""
@@ -460,7 +439,7 @@ class Renderer:
         if "tool" not in self.template or not self._knows_tools:
             return []
         try:
-            return [self._probe_end(_TOOL_PROBE[:2], _PROBE_TOOLS)]
+            return [self._probe_end(probes.CALLING[:2], probes.TOOLS)]
         except ModelError:
             return []
 

@@ -16,7 +16,7 @@ class Frame:
     """What a template writes around thoughts and answer, read off one rendered reply.
 
     Attributes:
-        opens: before the thoughts; "" where the template has no place for them.
+        opens: before the thoughts; "" where the template has no place for them, or its prompt opens them already.
         closes: between thoughts and answer.
         leads: before an answer without thoughts.
     """
@@ -28,7 +28,7 @@ class Frame:
     @property
     def is_bare(self) -> bool:
         """Whether an answer stands there by itself, without thoughts or anything else but blanks."""
-        return not self.opens and not self.leads.strip()
+        return not (self.opens or self.leads or self.closes)
 
 
 def frame_of(thinking: str | None, asked_thinking: str | None, plain: str | None, asked: str | None) -> Frame:
@@ -65,7 +65,8 @@ def read(raw: str, frame: Frame, controls: Sequence[str], keep: bool) -> str:
         return ""  # not even the frame is written yet
     if frame.leads and text.startswith(frame.leads) and not _thinks(text, frame):
         return _bare(text[len(frame.leads) :], controls).lstrip()
-    if not frame.opens or not text.startswith(frame.opens):
+    opened = keep and bool(frame.closes) and not frame.opens  # by the prompt
+    if not opened and (not frame.opens or not text.startswith(frame.opens)):
         return _bare(text, controls).lstrip()
     thought, closed, answer = text[len(frame.opens) :].partition(frame.closes)
     said = _bare(thought, controls).strip() if closed else _bare(_complete(thought, frame.closes), controls).lstrip()

@@ -15,8 +15,8 @@ KEYS = ("reasoning_content", "thinking", "reasoning")
 OPENS, CLOSES = "<think>", "</think>"
 BLOCK = re.compile(r"(\s*)<think>(.*?)</think>(\s*)", re.DOTALL)
 NOTHING_LEFT = (
-    "an answer holds thoughts alone, which base.thinking: off leaves out. Fix: write what comes behind </think>, remove "
-    "the row, or set base.thinking: keep"
+    "an answer holds thoughts alone, which base.thinking: off leaves out. Fix: write what comes behind </think>, "
+    "remove the row, or set base.thinking: keep"
 )
 
 

@@ -228,8 +228,9 @@ def _build_trainer(
         def create_optimizer(self, model: Any = None) -> Any:
             if learning_rate_ratio == 1 or self.optimizer is not None:
                 return super().create_optimizer(model)
-            kind, kind_words = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            groups = optimizer_groups(self.model, self.args.learning_rate, learning_rate_ratio)
+            adapted: Any = self.model
+            kind, kind_words = self.get_optimizer_cls_and_kwargs(self.args, adapted)
+            groups = optimizer_groups(adapted, self.args.learning_rate, learning_rate_ratio)
             self.optimizer = kind(groups, **kind_words)
             return self.optimizer
 
@@ -270,9 +271,7 @@ def _build_trainer(
             entry = {"step": step, "loss": guard.last_step_loss, "epoch": round(state.epoch or 0, 4)}
             if step in points and held_out:
                 check_weights(kwargs["model"], step)
-                entry["held_out_loss"] = mean_loss(
-                    row_losses(kwargs["model"], held_out, images=rows.held_out_images)
-                )
+                entry["held_out_loss"] = mean_loss(row_losses(kwargs["model"], held_out, images=rows.held_out_images))
             if step == 1 or step % args.logging_steps == 0 or step == steps or "held_out_loss" in entry:
                 run.append_metrics(entry)
             if on_step is not None:

@@ -83,7 +83,8 @@ class Pictures:
             return self._of_bytes(data, "")
         if _FETCHED.match(value):
             what = "is an address on the network, and nothing is fetched for a row"
-            raise ImageError(what, "download the image, and write its path relative to the data file")
+            fix = "download the image and write its path, or train on the texts alone: data.images: ignore"
+            raise ImageError(what, fix)
         return self._of_path(value)
 
     def _of_bytes(self, data: bytes, path: str) -> ImageRef:
