@@ -15,7 +15,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 # English and Chinese, with the words that the families' templates write, so that a row is some dozens of tokens long.
-SENTENCES = (
+SENTENCES: tuple[str, ...] = (
     "A chat between a curious human and an artificial intelligence assistant.",
     "The assistant gives helpful, detailed, and polite answers to the human's questions.",
     "Which dose is safe for an adult? Ask your doctor; never take more than the leaflet says.",

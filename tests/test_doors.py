@@ -21,6 +21,7 @@ DOORS = {
     "matplotlib": {"evaluation"},
     **{name: {"data"} for name in ("openpyxl", "orjson", "phonenumbers", "stdnum", "rensa", "ftfy", "py3langid")},
     "pyarrow": {"data", "training"},
+    "sentencepiece": {"models"},
     "PIL": {"data"},
 }
 # What takes seconds to import; none of it may load before it is used.

@@ -52,7 +52,7 @@ def plan(batch_size: int = 4, micro_batch: int | None = None) -> Plan:
 def adapted(
     base: str | Path, dropout: float = 0.0, r: int = 4, quantization: str = "none", **words: Any
 ) -> tuple[Any, Any]:
-    """(model with a fresh adapter, tokenizer) of a base folder or "starter"; `words` of the recipe's adapter section."""
+    """(model with a fresh adapter, tokenizer) of a base folder or "starter"; `words` are of the adapter section."""
     source = models.find_base(str(base), None, Path(base) if str(base) != "starter" else None)
     model = models.load_base(source, "float32", quantization=quantization)
     tokenizer, _ = models.load_tokenizer(source)

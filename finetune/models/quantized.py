@@ -225,7 +225,7 @@ def adapter_kept_in_float32(model: Any) -> Iterator[None]:
     yield
     for parameter, data in before:
         if parameter.dtype != data.dtype:
-            pass
+            parameter.data = data
 
 
 def quantization_facts(kind: str, dtype: str) -> dict[str, Any] | None:
