@@ -50,7 +50,8 @@ def export_merged(
     """
     talk = talk or Talk()
     source = generation.find_source(name, base)
-    if source.adapter_dir is None:
+    adapter_dir = source.adapter_dir
+    if adapter_dir is None:
         fix = "name a run or an adapter folder; a base can be used as it is"
         raise ModelError(Problem(str(name), "", "has no adapter to merge", fix=fix))
     models.check_new(Path(folder))
@@ -67,7 +68,7 @@ def export_merged(
     device, free_bytes = _where(here, models.structure_of(config).num_parameters)
     return models.merge(
         source.base,
-        source.adapter_dir,
+        adapter_dir,
         Path(folder),
         tokenizer=renderer.tokenizer,
         stop_ids=renderer.stop_ids,

@@ -29,8 +29,8 @@ COMMANDS = {
     "preview": f"{RECIPE} --row N --at FILE:LINE --find TEXT --order ORDER --rows N --html FILE --json",
     "run": f"{RECIPE} --output DIR --resume --json",
     "evaluate": "RUN --debug --json",
-    "chat": "SOURCE --debug --base BASE --question TEXT --image FILE --without-adapter --system TEXT --max-new-tokens N "
-    "--temperature T",
+    "chat": "SOURCE --debug --base BASE --question TEXT --image FILE --without-adapter --system TEXT "
+    "--max-new-tokens N --temperature T",
     "demo": "[SOURCE ...] --debug --base BASE --host HOST --port PORT --open",
     "export": "SOURCE FOLDER --debug --to FORM --dtype DTYPE --base BASE --json",
     "doctor": "--debug --json",

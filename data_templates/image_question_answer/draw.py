@@ -83,7 +83,8 @@ IMAGES = {
 ROWS = [
     (["gauge_20"], "What does the gauge show?", "About 20 of 100: well below the red part."),
     (["gauge_60"], "Read the pointer, please.", "It stands at about 60 of 100."),
-    (["gauge_90"], "Is this reading in order?", "No. The pointer is at about 90, inside the red part that begins at 80."),
+    (["gauge_90"], "Is this reading in order?",
+     "No. The pointer is at about 90, inside the red part that begins at 80."),
     (["gauge_20", "gauge_90"], "<image> before, <image> now: what changed?",
      "The reading rose from about 20 to about 90 and is in the red part now."),
     (["bars_rising"], "Which bar is the highest?", "The green one, with about 8 of 10."),
