@@ -94,6 +94,7 @@ def make_plan(
     wishes: Any = None,
     sizes: Any = None,
     quantization: str = "none",
+    image_tokens: int = 0,
 ) -> Plan:
     """Choose device, dtype and how a batch is cut into passes; with `sizes`, so that it fits into memory.
 
@@ -106,6 +107,7 @@ def make_plan(
         wishes: the recipe's `hardware` section, or None.
         sizes: of base and adapter (finetune.models.sizes_of); None: memory is not looked at.
         quantization: the recipe's base.quantization.
+        image_tokens: of the row whose images take the most; data.max_image_pixels bounds those of one image.
 
     Raises:
         SurroundingsError: a wish that this machine cannot grant, or less memory than is needed.
@@ -134,7 +136,7 @@ def make_plan(
             f"the most rows of {longest_row_tokens} tokens within {budget} tokens a pass that divide batch_size"
         )
     reasons["activation_checkpointing"] = "saves memory on a small GPU" if checkpointing else "memory suffices: faster"
-    load = Load(sizes, here.device, dtype, quantization, longest_row_tokens, micro, checkpointing)
+    load = Load(sizes, here.device, dtype, quantization, longest_row_tokens, micro, checkpointing, image_tokens)
     fitted = _fitted(load, here, batch_size, bool(wished_micro)) if sizes is not None else load
     if fitted.micro_batch != micro:
         reasons["micro_batch"] = f"{micro} rows would need {load.gib():.1f} GiB of memory"
@@ -168,6 +170,7 @@ class Load:
     Attributes:
         sizes: of base and adapter (finetune.models.Sizes).
         row_tokens: of the longest row; a pass is counted as if all its rows were so long.
+        image_tokens: of the row whose images take the most; all rows are counted as if theirs took as many.
     """
 
     sizes: Any
@@ -177,6 +180,7 @@ class Load:
     row_tokens: int
     micro_batch: int
     checkpointing: bool
+    image_tokens: int = 0
 
     def parts(self) -> dict[str, int]:
         """Estimated bytes: weights, adapter, activations, logits, and what is there anyway."""
@@ -197,9 +201,12 @@ class Load:
         logits = int(copies * tokens * sizes.vocab_size * 4)
         if scored * 4 > activations + logits:  # held-out rows are looked at between steps, without activations
             activations, logits = 0, scored * 4
+        # Images are looked at first, when nothing else is there yet.
+        seen = sizes.seen_per_image_token * min(self.image_tokens, self.row_tokens) * self.micro_batch * 4
+        activations = max(activations, int(seen * _LOOSE))
         return {
             "weights": int(weights),
-            "adapter": sizes.num_trainable * _TRAINED_BYTES,
+            "adapter": sizes.num_trainable * _TRAINED_BYTES + sizes.copied_rows * width,
             "activations": activations,
             "logits": logits,
             "fixed": _FIXED_BYTES.get(self.device, 0),

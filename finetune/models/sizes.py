@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.models import anatomy, attaching, quantized, starts
+from finetune.models import anatomy, attaching, quantized, starts, vision
 from finetune.models.structure import Structure, structure_of
+
+# Widths of the residual stream that attention of a vision part has in hand for one patch; 11 to 13 were counted.
+_SEEN_WIDTHS = 14
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class Sizes:
         num_layers: decoder layers.
         kept_per_token: numbers that all layers together keep for the backward pass, for one token.
         narrowest_per_token: the same of the residual stream alone: what activation checkpointing keeps.
+        copied_rows: numbers of the matrices of rows that are copied because some rows are new tokens: the head with its
+            new rows in place, and its gradient.
+        seen_per_image_token: numbers in float32 that are there at once while the vision part looks, for one token of an
+            image; 0 where there is none.
     """
 
     num_parameters: int
@@ -34,6 +41,8 @@ class Sizes:
     num_layers: int
     kept_per_token: int
     narrowest_per_token: int
+    copied_rows: int = 0
+    seen_per_image_token: int = 0
 
 
 def sizes_of(config: Any, settings: Any) -> Sizes:
@@ -54,6 +63,7 @@ def sizes_of(config: Any, settings: Any) -> Sizes:
     rounded = [modules[name].weight.numel() for name in quantized.rounded_modules(config)[0]]
     head = model.get_output_embeddings()
     adapted, num_trainable = _adapter(structure, modules, settings)
+    num_rows = model.get_input_embeddings().weight.shape[0] + len(settings.new_tokens)
     return Sizes(
         num_parameters=sum(p.numel() for p in model.parameters()),
         num_rounded=sum(rounded),
@@ -64,17 +74,18 @@ def sizes_of(config: Any, settings: Any) -> Sizes:
         num_layers=structure.num_layers,
         kept_per_token=_kept(structure, modules, hidden, adapted, settings),
         narrowest_per_token=structure.num_layers * hidden,
+        copied_rows=2 * num_rows * hidden if settings.new_tokens else 0,
+        seen_per_image_token=_seen(config),
     )
 
 
 def _adapter(structure: Structure, modules: dict[str, Any], settings: Any) -> tuple[list[str], int]:
     """Full names of the linear modules that carry an adapter, and how many numbers are trained in all."""
     endings, parameters = attaching._targets(structure, settings)
-    twice = 2 if settings.method in starts.METHODS else 1
     names = [name for name in attaching._caught(structure, endings, ()) if name in modules]
     total = 0
     for name in names:
-        rank = twice * _rank(name, settings)
+        rank = _rank(name, settings)
         rows, columns = modules[name].weight.shape
         total += rank * (rows + columns) + (rows if settings.method == "dora" else 0)
     for full in attaching._caught(structure, (), parameters):
@@ -86,7 +97,9 @@ def _adapter(structure: Structure, modules: dict[str, Any], settings: Any) -> tu
 
 
 def _rank(name: str, settings: Any) -> int:
-    return next((rank for key, rank in settings.rank_pattern.items() if f".{name}".endswith(f".{key}")), settings.r)
+    """Width of the adapter on a module: PiSSA and OLoRA hold where they started beside what they learn."""
+    rank = next((rank for key, rank in settings.rank_pattern.items() if f".{name}".endswith(f".{key}")), settings.r)
+    return 2 * rank if settings.method in starts.METHODS else rank
 
 
 def _kept(structure: Structure, modules: dict[str, Any], hidden: int, adapted: list[str], settings: Any) -> int:
@@ -135,3 +148,19 @@ def _experts(modules: dict[str, Any], ending: str) -> int:
             )
             total += used * (weight.shape[1] + weight.shape[2]) if weight is not None else 0
     return total
+
+
+def _seen(config: Any) -> int:
+    """What a frozen vision part of the Qwen-VL kind has in hand at once for one token of an image, in float32 numbers.
+
+    It keeps nothing for the backward pass; layers come one after the other. The most is there inside attention, which
+    turns queries and keys in float32 whatever the rest computes in, or inside the MLP; the pixels are there throughout.
+    """
+    if not vision.is_known(config):
+        return 0
+    words = config.vision_config
+    width = getattr(words, "embed_dim", None) or words.hidden_size
+    middle = getattr(words, "intermediate_size", None) or int(width * words.mlp_ratio)
+    colours = getattr(words, "in_channels", None) or getattr(words, "in_chans", 3)
+    pixels = colours * words.temporal_patch_size * words.patch_size**2
+    return words.spatial_merge_size**2 * (max(_SEEN_WIDTHS * width, 3 * (width + middle)) + pixels)

@@ -46,6 +46,15 @@ def row_images(base: OpenedBase, conversations: Sequence[Conversation]) -> model
     return models.RowImages(base.renderer.images, _Shown(conversations), picture_of)
 
 
+def most_image_tokens(base: OpenedBase, conversations: Sequence[Conversation]) -> int:
+    """Tokens of the images of the row whose images take the most; 0 where none of the rows shows one."""
+    words = base.renderer.images
+    if words is None:
+        return 0
+    rows = _Shown(conversations)
+    return max((sum(words.num_tokens(ref.width, ref.height) for ref in refs) for refs in rows), default=0)
+
+
 class _Shown(Sequence[tuple[ImageRef, ...]]):
     """The images of each row, read when they are asked for."""
 

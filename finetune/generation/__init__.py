@@ -1,0 +1,21 @@
+"""Floor 5: a base, with or without an adapter, that answers: what chat, demo and evaluation talk to."""
+
+from __future__ import annotations
+
+from finetune.data import HeldImage, held_image, picture_of, question_of  # the demo shows images and imports this alone
+from finetune.generation.engine import Answer, Engine
+from finetune.generation.prompts import prompting
+from finetune.generation.sources import Source, find_source, read_questions
+
+__all__ = [
+    "Answer",
+    "Engine",
+    "HeldImage",
+    "Source",
+    "find_source",
+    "held_image",
+    "picture_of",
+    "prompting",
+    "question_of",
+    "read_questions",
+]
