@@ -8,6 +8,7 @@ only, until its visitor has been gone for an hour.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -112,6 +113,7 @@ def launch(
     block: bool = False,
     auth: tuple[str, str] | None = None,
     public: bool = False,
+    talk: Any = None,
 ) -> gr.Blocks:
     """Open each source with finetune.generation.Engine and serve the page.
 
@@ -124,6 +126,7 @@ def launch(
         block: return only after Ctrl-C.
         auth: user name and password.
         public: the page is meant for everybody (a Space): no password, and huggingface.co may frame it.
+        talk: a finetune.talk.Talk that is told what is fetched, and is entered and left where it is a context manager.
 
     Returns:
         The served gradio page: `.local_url`, `.close()`.
@@ -137,7 +140,8 @@ def launch(
         server.check_port(host, port)
     from finetune.generation import Engine  # brings torch, so only when a model is to be opened
 
-    engines = [Engine.open(source, base=base) for source in sources]
+    with talk if hasattr(talk, "__exit__") else contextlib.nullcontext():
+        engines = [Engine.open(source, base=base, talk=talk) for source in sources]
     for engine in engines:
         for line in engine.notes:
             print(f"{engine.title}: {line}", file=sys.stderr)

@@ -18,10 +18,25 @@ from finetune.errors import FinetuneError, Problem, SurroundingsError
 MAX_REASON_CHARACTERS = 160
 
 
+# What libraries read when they are imported: no usage statistics, no chatter that a user can do nothing about.
+# What of it matters is looked at by the kit itself, and told in its own words.
+QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+    "HF_HUB_VERBOSITY": "error",
+    "DO_NOT_TRACK": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+}
+
+
 def keep_quiet() -> None:
-    """No usage statistics: neither huggingface_hub's nor the load counts of datasets. Call it before either works."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
+    """No usage statistics, no chatter. Call it before a library is imported.
+
+    What a user has set stays as it is.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     # each reads its variable once, when it is imported, and another library may have imported it before
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None and os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1":

@@ -216,6 +216,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
         loaded.recipe.hardware,
         models.sizes_of(base.config, loaded.recipe.adapter),
         loaded.recipe.base.quantization,
+        max(prepare.most_image_tokens(base, split.conversations) for split in rendered),
     )
     attention = models.attention_for(base.config, plan.attention)
     if attention != plan.attention:

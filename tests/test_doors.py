@@ -21,11 +21,13 @@ DOORS = {
     "matplotlib": {"evaluation"},
     **{name: {"data"} for name in ("openpyxl", "orjson", "phonenumbers", "stdnum", "rensa", "ftfy", "py3langid")},
     "pyarrow": {"data", "training"},
-    "sentencepiece": {"models"},
+    **{name: {"models"} for name in ("sentencepiece", "bitsandbytes", "modelscope_hub")},
+    "modelscope": set(),  # the whole library: hundreds of packages for what its hub client does alone
     "PIL": {"data"},
 }
 # What takes seconds to import; none of it may load before it is used.
-HEAVY = ("torch", "transformers", "peft", "trl", "datasets", "gradio", "accelerate", "matplotlib", "pyarrow", "pandas")
+HEAVY = ("torch", "transformers", "peft", "trl", "datasets", "gradio", "accelerate", "matplotlib", "pyarrow", "pandas",
+         "bitsandbytes", "modelscope_hub", "PIL")  # fmt: skip
 
 
 def outside_libraries(path: Path) -> dict[str, int]:
@@ -40,7 +42,7 @@ def test_a_library_is_imported_in_its_room_only(library: str) -> None:
     assert found <= DOORS[library]
 
 
-@pytest.mark.parametrize("library", ["yaml", "trl", "peft", "datasets"])
+@pytest.mark.parametrize("library", ["yaml", "trl", "peft", "datasets", "bitsandbytes", "modelscope_hub", "PIL"])
 def test_the_doors_are_in_use(library: str) -> None:
     assert any(library in outside_libraries(path) for path in files()), "a door that nobody uses guards nothing"
 

@@ -96,6 +96,18 @@ def page(tmp_path: Path) -> str:
     return write_report(make_run(tmp_path)).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("base", "shown"),
+    [({}, "Base starter Training"), ({"quantization": "none"}, "Base starter Training"),
+     ({"quantization": "8bit", "revision": "1" * 40}, "Base starter, revision 111111111111, held in 8bit Training")],
+)  # fmt: skip
+def test_the_page_says_how_the_base_was_held(tmp_path: Path, base: dict[str, Any], shown: str):
+    run = make_run(tmp_path)
+    evaluation = evaluation_of()
+    write_json(run.evaluation_path, {**evaluation, "base": {**evaluation["base"], **base}})
+    assert shown in Page(write_report(run).read_text(encoding="utf-8")).text
+
+
 def test_the_page_loads_nothing_and_runs_nothing(page: str):
     parsed = Page(page)
     assert not parsed.open

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from finetune import generation
+
 PACKAGE = Path(__file__).resolve().parents[1] / "finetune"
 DEMO = PACKAGE.parent / "demo"
 FLOORS = (
@@ -113,9 +115,21 @@ def test_the_demo_stands_on_the_top_floor() -> None:
                 named.add(module.split(".")[1])
     assert named
     assert named <= {"errors", "resources", "runs", "generation"}
+    assert names_from_generation() <= set(generation.__all__), "the demo takes what is handed out, not what lies behind"
     for path in files():
         for module, line in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ()):
             assert module.split(".")[0] not in ("demo", "recipes", "data_templates", "tests"), f"{path}:{line}"
+
+
+def names_from_generation() -> set[str]:
+    """What the demo and the rooms above take from `finetune.generation`; those inside it come by their own files."""
+    found = set()
+    for path in [*DEMO.glob("*.py"), *(path for path in files() if room_of(path) != "generation")]:
+        for module, _ in imported_modules(ast.parse(path.read_text(encoding="utf-8")), ()):
+            if module.startswith("finetune.generation."):
+                found.add(module.removeprefix("finetune.generation."))
+    assert {"Engine", "question_of", "read_questions"} <= found
+    return found
 
 
 def test_the_guard_sees_what_it_should() -> None:

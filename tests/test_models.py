@@ -302,6 +302,63 @@ def test_the_weights_of_a_base_in_parts_are_hashed_as_one(copy: Path) -> None:
     assert models.base_facts(found, models.load_config(found))["weights_sha256"] == sha256_of(*parts) == expected
 
 
+@pytest.mark.parametrize("num_parts", [1, 2])
+def test_weights_are_hashed_once_until_a_file_changes(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_parts: int
+) -> None:
+    import os
+    import shutil
+
+    from finetune.models import shards
+    from finetune.runs import sha256_of
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(shards, "_WORTH_A_NOTE_BYTES", 0)
+    read: list[int] = []
+    monkeypatch.setattr(shards, "sha256_of", lambda *paths: read.append(len(paths)) or sha256_of(*paths))
+    if num_parts == 2:
+        shutil.copy(copy / WEIGHTS, copy / "model-2.safetensors")
+    found = source(copy)
+    config = models.load_config(found)
+
+    def digest() -> str:
+        return models.base_facts(found, config)["weights_sha256"]
+
+    first = digest()
+    assert digest() == first and read == [num_parts]
+    data = bytearray((copy / WEIGHTS).read_bytes())
+    data[-1] ^= 1
+    (copy / WEIGHTS).write_bytes(data)  # as long as before
+    os.utime(copy / WEIGHTS, (1, 1))
+    second = digest()
+    assert second == sha256_of(*sorted(copy.glob("*.safetensors"))) != first and read == [num_parts] * 2
+    (copy / WEIGHTS).rename(copy / "model-0.safetensors")
+    (copy / "more.safetensors").write_bytes(b"more")
+    assert digest() not in (first, second)
+    assert digest() == sha256_of(*sorted(copy.glob("*.safetensors"))) and read == [num_parts, num_parts, num_parts + 1]
+
+
+def test_what_the_hub_says_and_what_a_run_records_are_noted_beside_each_other(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    from finetune.models import shards
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(shards, "_WORTH_A_NOTE_BYTES", 0)
+    path = copy / WEIGHTS
+    data = path.read_bytes()
+    git_id = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    assert shards.digest_of(path, git_id) == git_id
+    assert shards.weights_digest(copy) == hashlib.sha256(data).hexdigest()
+    monkeypatch.setattr(shards, "hashlib", None)  # from here on, nothing can be hashed
+    monkeypatch.setattr(shards, "sha256_of", None)
+    assert shards.digest_of(path, git_id) == git_id
+    assert shards.weights_digest(copy) == hashlib.sha256(data).hexdigest()
+    assert shards.digest_of(path, hashlib.sha256(data).hexdigest())
+
+
 def test_fault_78_context_tokens_of_a_base(copy: Path, tiny_base: Path) -> None:
     assert models.context_tokens(models.load_config(source(tiny_base))) == 128
     edit_config(copy, max_position_embeddings=77)

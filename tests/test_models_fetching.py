@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -351,3 +352,36 @@ def test_ctrl_c_ends_a_fetch_and_what_came_is_kept(hub: Hub, tmp_path: Path) -> 
     child.communicate(timeout=60)
     assert child.returncode != 0
     assert partial_bytes(tmp_path) > 0
+
+
+# -- in a terminal ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("chat", "clinic/tiny", "--question", "Hello?"), ("demo", "clinic/tiny")])
+def test_chat_and_demo_show_what_they_fetch(hub: Hub, tmp_path: Path, words: tuple[str, ...]) -> None:
+    if words[0] == "demo":
+        pytest.importorskip("gradio", reason="the demo needs the gradio extra")
+    pty = pytest.importorskip("pty", reason="a terminal is made as POSIX systems do")
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "finetune", *words],
+        env=environment(hub.url, tmp_path, TERM="xterm", COLUMNS="200", OMP_NUM_THREADS="1"),
+        cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    seen, deadline = "", time.monotonic() + 120
+    try:
+        while "The demo is at" not in seen and time.monotonic() < deadline:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:  # the command has ended
+                break
+            seen += more.decode(errors="replace")
+    finally:
+        if words[0] == "demo":
+            child.send_signal(signal.SIGINT)
+        child.wait(timeout=60)
+        os.close(ours)
+    assert "fetching clinic/tiny at fedcba987654" in seen, "it is said"
+    assert "\u2501" in seen, "and a bar is drawn"
+    assert words[0] == "chat" or "The demo is at http://127.0.0.1:" in seen

@@ -190,6 +190,10 @@ def test_fault_77_tokenizer_and_base_disagree_before_any_new_token(tiny_base: Pa
 
 def test_head_with_biases(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = families_kit.folder_of("phi", tmp_path_factory.getbasetemp() / "families")
+    structure = models.structure_of(models.load_config(models.find_base(str(base), None, base)))
+    models.check_settings(structure, Adapter(r=4, alpha=8.0))
+    with pytest.raises(ModelError) as early:  # from the config alone
+        models.check_settings(structure, Adapter(r=4, alpha=8.0, new_tokens=NEW))
     tokenizer = tokenizer_of(base)
     models.extend_tokenizer(tokenizer, NEW)
     with pytest.raises(ModelError) as caught:
@@ -198,6 +202,9 @@ def test_head_with_biases(tmp_path_factory: pytest.TempPathFactory) -> None:
         "adapter.new_tokens: this base's head has a bias for each token, which an adapter cannot carry. "
         "Fix: write new_tokens: []"
     )
+    assert str(early.value) == str(caught.value)
+    with pytest.raises(ModelError, match="a bias for each token"):  # what is behind it, for whoever comes without
+        room.row_modules(kit.load_base(base))
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import training_kit as kit
 from finetune import prepare, recipe
 from finetune.data import Conversation, Message
 from finetune.data.shapes import ToolCall
-from finetune.errors import DataError, Problem
+from finetune.errors import DataError, ModelError, Problem
 from finetune.models.tokenizers import load_tokenizer
-from finetune.prepare import chunks, splits
+from finetune.prepare import bases, chunks, splits
 from finetune.talk import Talk
 
 
@@ -197,3 +197,58 @@ def test_the_quick_way_takes_the_class_that_transformers_takes(tmp_path: Path, m
         text = "Hello, 感冒了 don't 1234 <think>"
         assert quick.tokenizer.encode(text) == expected.encode(text)
         assert quick.max_length == 128
+
+
+QUICK_FAMILIES = ("llama3_2", "qwen2_5", "qwen3")
+FAMILIES = (*QUICK_FAMILIES, "llama2", "aquila", "smollm2", "mistral", "gemma3", "qwen3_moe", "gpt_oss", "ernie4_5")
+
+
+def _recipe_of(folder: Path, base: Path, more: str = "") -> recipe.LoadedRecipe:
+    (folder / "rows.jsonl").write_text("\n")
+    words = f"recipe: 1\nbase: {{model: {base}{more}}}\ndata: {{train: rows.jsonl, max_length: 100}}\n"
+    (folder / "recipe.yaml").write_text(words)
+    return recipe.load(folder / "recipe.yaml", allow_outside=True)
+
+
+@pytest.mark.parametrize("thinking", ["off", "keep"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_opened_quickly_as_a_run_opens_it(family_folder, family, thinking, tmp_path, monkeypatch):
+    loaded = _recipe_of(tmp_path, family_folder(family), f", thinking: {thinking}")
+    full = prepare.open_base(loaded)
+    monkeypatch.setattr(bases, "_open", lambda *given: pytest.fail("it was opened the long way"))
+    if family not in QUICK_FAMILIES:
+        monkeypatch.undo()
+    quick = prepare.open_quickly(loaded)
+    assert quick is not None and type(quick.tokenizer) is type(full.tokenizer)
+    assert quick.renderer.template_fingerprint == full.renderer.template_fingerprint
+    assert quick.tokenizer.chat_template == full.tokenizer.chat_template
+    assert (quick.notes, quick.max_length) == (full.notes, full.max_length)
+    assert quick.renderer.stop_ids == full.renderer.stop_ids
+    rows = _rows(12)
+    assert prepare.render_split(quick, rows, "drop").rows == prepare.render_split(full, rows, "drop").rows
+    text = "Hello, 感冒了 don't  1234 <think>\n"
+    assert quick.tokenizer.encode(text) == full.tokenizer.encode(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({"vocab_size": 50}, "the tokenizer knows"),  # FAULT 77
+        ({"quantization_config": {"quant_method": "gptq"}}, "stored rounded"),
+        ({"_attn_implementation": "somebody/kernel"}, "asks for foreign code"),
+    ],
+)
+def test_fault_77_what_a_run_refuses_of_a_base_is_refused_quickly_too(tmp_path, tiny_base, words, what):
+    import json
+    import shutil
+
+    shutil.copytree(tiny_base, tmp_path / "base")
+    config = json.loads((tmp_path / "base/config.json").read_text())
+    (tmp_path / "base/config.json").write_text(json.dumps({**config, **words}))
+    loaded = _recipe_of(tmp_path, tmp_path / "base")
+    said = []
+    for open_it in (prepare.open_base, prepare.open_quickly):
+        with pytest.raises(ModelError, match=what) as caught:
+            open_it(loaded)
+        said.append(str(caught.value))
+    assert said[0] == said[1]

@@ -155,6 +155,8 @@ def test_a_run_records_it_and_is_served_the_same(tmp_path: Path) -> None:
                      "type": "nf4", "double": True}  # fmt: skip
     assert run.manifest["adapter"]["proof"]["logit_difference"] == 0
     assert math.isfinite(run.manifest["training"]["final_loss"])
+    assert json.loads(run.evaluation_path.read_bytes())["base"]["quantization"] == "4bit"
+    assert "starter, held in 4bit" in run.report_path.read_text(encoding="utf-8")
     for name in (run.path, run.adapter_dir):
         engine = generation.Engine.open(name)
         assert quantized.is_quantized(engine.model)

@@ -218,6 +218,15 @@ def test_rows_with_images_are_refused_on_a_base_that_takes_none(tmp_path, tiny_b
     assert "data.images: ignore" in str(problem)
 
 
+def test_the_plan_is_told_of_the_row_whose_images_take_the_most(opened, tmp_path, tiny_base):
+    made = opened("qwen2_5_vl")
+    train = made.rendered[0]
+    pictured = [sum(token == made.base.renderer.images.token_id for token in row.input_ids) for row in train.rows]
+    assert prepare.most_image_tokens(made.base, train.conversations) == max(pictured) > min(pictured) == 0
+    blind = prepare.open_base(recipe.load(made.folder, ("base.model=starter",), allow_outside=True))
+    assert prepare.most_image_tokens(blind, train.conversations) == 0
+
+
 def test_the_preview_shows_an_image_as_one_piece(opened):
     made = opened("qwen2_5_vl")
     entry = preview.preview_of(made.base, made.splits.train[0], "drop", 1)

@@ -17,16 +17,12 @@ from typing import Any
 
 from finetune import __version__
 from finetune.errors import FinetuneError
+from finetune.hub import QUIET
 
 # Before any library is imported: no telemetry, no chatter, and threads that wait without burning the other core.
 _ENVIRONMENT = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-    "HF_HUB_VERBOSITY": "error",
-    "DO_NOT_TRACK": "1",
+    **QUIET,
     "GRADIO_ANALYTICS_ENABLED": "False",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_WAIT_POLICY": "PASSIVE",
 }

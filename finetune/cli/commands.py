@@ -276,9 +276,10 @@ def demo(arguments: argparse.Namespace) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    module.launch(
-        sources, base=arguments.base, host=arguments.host, port=arguments.port, open_browser=arguments.open, block=True
-    )
+    from finetune.cli import show
+
+    address = {"host": arguments.host, "port": arguments.port, "open_browser": arguments.open}
+    module.launch(sources, base=arguments.base, **address, block=True, talk=show.TerminalTalk())
 
 
 def export(arguments: argparse.Namespace) -> None:

@@ -141,7 +141,11 @@ def _identity(run: Run, engine: Engine, data_fingerprint: str) -> dict[str, Any]
     parameters = [p.numel() for name, p in engine.model.named_parameters() if "lora_" in name]
     known = run.manifest.get("base") or {}
     return {
-        "base": {"id": engine.base_name, "revision": known.get("revision")},
+        "base": {
+            "id": engine.base_name,
+            "revision": known.get("revision"),
+            "quantization": engine.source.quantization,  # as it was held here: base and adapter were measured on it
+        },
         "adapter": {
             "weights_sha256": sha256_of(run.adapter_dir / "adapter_model.safetensors"),
             "num_parameters": sum(parameters),

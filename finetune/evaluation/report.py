@@ -104,7 +104,9 @@ def _facts(run: Run, evaluation: Mapping[str, Any], words: recipe.Recipe) -> lis
     held_out, num_parameters = evaluation["held_out"], evaluation["adapter"]["num_parameters"]
     revision = f", revision {base['revision'][:12]}" if base["revision"] else ""
     share = f" ({num_parameters / adapter['num_total']:.1%} of all)" if adapter.get("num_total") else ""
-    facts = [("Base", base["id"] + revision)]
+    rounding = base.get("quantization", "none")  # evaluations of older kits do not say
+    held = "" if rounding == "none" else f", held in {rounding}"
+    facts = [("Base", base["id"] + revision + held)]
     if rows.get("num_train") is not None:
         facts.append(("Training rows", f"{rows['num_train']:,}"))
     facts.append(("Held-out rows measured", f"{held_out['num_rows']:,} ({held_out['num_tokens']:,} answer tokens)"))

@@ -75,10 +75,13 @@ def check_settings(structure: Structure, settings: Any) -> None:
 
     Raises:
         ModelError: names that the base does not have (the candidates are listed), layers beyond its own, patterns for
-            modules without adapter, or a method that cannot be put on the experts of a mixture.
+            modules without adapter, a method that cannot be put on the experts of a mixture, or new tokens where the
+            head has biases.
     """
     endings, parameters = targets_for(structure, _choice(settings))
     problems = list(_stacked_problems(settings)) if parameters else []
+    if settings.new_tokens and structure.head_bias:
+        problems.append(tokens.head_has_biases())
     chosen, wrong = _chosen_layers(settings.layers, structure.num_layers)
     problems += wrong
     if not wrong:

@@ -12,10 +12,9 @@ from typing import Any
 from finetune.errors import ModelError, Problem
 from finetune.models import native, quantized
 from finetune.models.anatomy import auto_class_of
-from finetune.models.shards import check_files
+from finetune.models.shards import check_files, weights_digest
 from finetune.models.sources import BaseSource, hub_errors, licence_of
 from finetune.models.structure import structure_of
-from finetune.runs import sha256_of
 
 _KEY = "base.model"
 # Words of a config.json by which transformers can be made to fetch and run somebody's code, even where no remote code
@@ -37,7 +36,7 @@ def load_config(source: BaseSource) -> Any:
 
     with hub_errors(source):
         raw, _ = PretrainedConfig.get_config_dict(source.location, revision=source.revision)
-        _refuse_code(raw, source)
+        refuse_code(raw, source)
         kind = raw.get("model_type")
         if kind not in CONFIG_MAPPING:
             native.register()  # here only: the classes need torch, and most configs are read without it
@@ -62,8 +61,12 @@ def _unknown_kind(kind: Any, source: BaseSource) -> ModelError:
     return ModelError(Problem("", _KEY, f"{what}, and code that comes with a model is never run", got, fix))
 
 
-def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
-    """Refuse config words that bring code. `auto_map` may stay: it is not followed, and native kinds carry it too."""
+def refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
+    """Refuse config words that bring code. `auto_map` may stay: it is not followed, and native kinds carry it too.
+
+    Raises:
+        ModelError: names the word.
+    """
     if isinstance(words, list):
         words = dict(enumerate(words))
     for key, value in words.items() if isinstance(words, dict) else ():
@@ -72,7 +75,7 @@ def _refuse_code(words: Any, source: BaseSource, path: str = "") -> None:
             what = f"config.json asks for foreign code: {where}"
             fix = "remove it from config.json, or choose another base"
             raise ModelError(Problem("", _KEY, what, repr(source.label), fix))
-        _refuse_code(value, source, f"{where}.")
+        refuse_code(value, source, f"{where}.")
 
 
 def base_notes(config: Any) -> list[str]:
@@ -245,7 +248,7 @@ def base_facts(source: BaseSource, config: Any) -> dict[str, Any]:
         "weights_sha256": None,
     }
     if not source.is_of_a_hub:  # a hub's are known by their commit
-        facts["weights_sha256"] = sha256_of(*sorted(Path(source.location).glob("*.safetensors")))
+        facts["weights_sha256"] = weights_digest(Path(source.location))
     return facts
 
 

@@ -71,11 +71,16 @@ def row_modules(model: Any) -> list[str]:
     """
     table, head = model.get_input_embeddings(), model.get_output_embeddings()
     if getattr(head, "bias", None) is not None:
-        what = "this base's head has a bias for each token, which an adapter cannot carry"
-        raise ModelError(Problem("", _KEY, what, fix="write new_tokens: []"))
+        raise ModelError(head_has_biases())
     tied = head is None or head.weight is table.weight
     wanted = [table] if tied else [table, head]
     return [name for module in wanted for name, found in model.named_modules() if found is module]
+
+
+def head_has_biases() -> Problem:
+    """Why a base whose head has biases takes no new tokens."""
+    what = "this base's head has a bias for each token, which an adapter cannot carry"
+    return Problem("", _KEY, what, fix="write new_tokens: []")
 
 
 def make_room(model: Any, num_rows: int) -> None:

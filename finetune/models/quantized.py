@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
+from finetune import hub
 from finetune.errors import ModelError, Problem, SurroundingsError
 from finetune.models import anatomy
 from finetune.models.structure import structure_of
@@ -35,17 +34,25 @@ _MAX_MISS = {"8bit": 0.05, "4bit": 0.25}
 
 
 def keep_foreign_kernels_out() -> None:
-    """No compiled code from the Hub, and no chatter about it.
+    """No compiled code from the Hub: on some CPUs, bitsandbytes (which peft imports by itself) fetches some while it is imported.
 
-    On some CPUs, bitsandbytes (which peft imports by itself) fetches a kernel by the package `kernels` while it is
-    imported, and says so when it cannot. Call this before either is imported; where `kernels` is already loaded, it
-    stays.
+    It does so by the package `kernels`, and says so when it cannot. Without that package it computes by its own code.
+    Called when this room is opened, before anything in it imports either.
     """
-    sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]
-    # It warns of every cast of its own, once a layer and call.
+    # It also warns of every cast of its own, once a layer and call.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    loaded = sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]
+    if loaded is None or "bitsandbytes" in sys.modules or importlib.util.find_spec("bitsandbytes") is None:
+        return
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+    try:
+        with contextlib.suppress(Exception):  # whoever needs it is told why it does not work
+            importlib.import_module("bitsandbytes")
+    finally:
+        sys.modules["kernels"] = loaded  # whoever imported it goes on to have it
 
 
+hub.keep_quiet()
 keep_foreign_kernels_out()
 
 
@@ -267,16 +274,6 @@ def kind_of(facts: Any) -> str:
     if found not in KINDS:
         raise ModelError(Problem("", _KEY, "of an unknown kind is recorded", repr(found)[:40], "update finetune-kit"))
     return str(found)
-
-
-def recorded_quantization(folder: Path) -> str:
-    """What an adapter's folder says of its base in training (chat.json); "none" where it says nothing."""
-    try:
-        told = json.loads((folder / "chat.json").read_bytes())
-    except (OSError, ValueError):
-        return "none"
-    base = told.get("base") if isinstance(told, dict) else None
-    return kind_of(base.get("quantization") if isinstance(base, dict) else None)
 
 
 def num_weights(parameter: Any) -> int:

@@ -10,9 +10,11 @@ import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from finetune.errors import FinetuneError, IntegrityError, ModelError, Problem
 from finetune.models.weights import read_header
+from finetune.runs import sha256_of
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -20,6 +22,9 @@ _AGAIN = "fetch the base again"
 _DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _BLOCK_BYTES = 4 << 20
+_SHA256_DIGITS = 64
+# Less is read again sooner than a note of it is written.
+_WORTH_A_NOTE_BYTES = 32 << 20
 # Nobody needs more of a hash to tell two files apart.
 _SHOWN_DIGITS = 16
 _remembering = threading.Lock()
@@ -80,7 +85,7 @@ def check_files(folder: Path, label: str = "", digests: Mapping[str, str] | None
 
 def not_as_said(found: str, expected: str) -> str:
     """How a file that is not what the hub says is described: both hashes, of the kind that the hub tells."""
-    kind = "sha256" if len(expected) == 64 else "git id"
+    kind = "sha256" if len(expected) == _SHA256_DIGITS else "git id"
     return f"is not what the hub says: {kind} {found[:_SHOWN_DIGITS]}... here, {expected[:_SHOWN_DIGITS]}... there"
 
 
@@ -140,21 +145,49 @@ def digest_of(path: Path, expected: str) -> str:
     Reading tens of gigabytes at every start would cost more than it finds: a file that was as expected is read again
     only when its size, time or place on the disk changed.
     """
-    stat = path.stat()
-    if _memory().get(str(path.resolve())) == _mark(path, expected):
+    if _remembered(path, len(expected)) == expected:
         return expected
-    digest = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % stat.st_size)
+    mark = _mark(path)
+    digest = hashlib.sha256() if len(expected) == _SHA256_DIGITS else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     if digest.hexdigest() == expected:
-        remember(path, expected)
+        remember(path, expected, mark)
     return digest.hexdigest()
 
 
-def _mark(path: Path, expected: str) -> list[object]:
+def weights_digest(folder: Path) -> str:
+    """sha256 of the weight files of a folder, one after the other by their names; from memory if none has changed.
+
+    What a run records of a base that no hub vouches for, and what is compared each time its adapter is served.
+    """
+    paths = sorted(folder.glob("*.safetensors"))
+    if sum(path.stat().st_size for path in paths) < _WORTH_A_NOTE_BYTES:
+        return sha256_of(*paths)
+    at = paths[0] if len(paths) == 1 else folder  # of a single file, it is the same hash as in `digest_of`
+    if known := _remembered(at, _SHA256_DIGITS):
+        return known
+    mark = _mark(at)
+    found = sha256_of(*paths)
+    remember(at, found, mark)
+    return found
+
+
+def _mark(path: Path) -> list[Any]:
+    """What is another when a file, or the weight files of a folder, changed: size, time, place on the disk."""
+    if path.is_dir():
+        return [[one.name, *_mark(one)] for one in sorted(path.glob("*.safetensors"))]
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ino, expected]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+
+
+def _remembered(path: Path, num_digits: int) -> str:
+    """The hash of this length that was noted of a file as it is now; empty where none was."""
+    known = _memory().get(str(path.resolve()))
+    if not isinstance(known, dict) or known.get("mark") != _mark(path):
+        return ""
+    return known.get("digests", {}).get(str(num_digits), "")
 
 
 def _memory_path() -> Path:
@@ -162,7 +195,7 @@ def _memory_path() -> Path:
     return Path(home) / "finetune-kit" / "checked_weights.json"
 
 
-def _memory() -> dict[str, list[object]]:
+def _memory() -> dict[str, Any]:
     try:
         known = json.loads(_memory_path().read_bytes())
     except (OSError, ValueError):
@@ -170,12 +203,22 @@ def _memory() -> dict[str, list[object]]:
     return known if isinstance(known, dict) else {}
 
 
-def remember(path: Path, expected: str) -> None:
-    """Note a file that was as expected. What cannot be noted is read again next time; a race loses a note at most."""
+def remember(path: Path, digest: str, mark: list[Any] | None = None) -> None:
+    """Note the hash of a file. What cannot be noted is read again next time; a race loses a note at most.
+
+    Args:
+        path: a file, or a folder for all its weights.
+        digest: sha256, or git's id.
+        mark: of the file before it was read; as it is now, if None.
+    """
     memory = _memory_path()
     beside = memory.with_name(f"{memory.name}.{os.getpid()}")
     with _remembering, contextlib.suppress(OSError):
+        mark = _mark(path) if mark is None else mark
         known = {name: value for name, value in _memory().items() if os.path.exists(name)}
+        before = known.get(str(path.resolve()))
+        digests = before["digests"] if isinstance(before, dict) and before.get("mark") == mark else {}
+        known[str(path.resolve())] = {"mark": mark, "digests": {**digests, str(len(digest)): digest}}
         memory.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({**known, str(path.resolve()): _mark(path, expected)}), encoding="utf-8")
+        beside.write_text(json.dumps(known), encoding="utf-8")
         os.replace(beside, memory)

@@ -67,6 +67,7 @@ class Structure:
         takes_positions: whether tokens can be told their positions.
         rope_varies: whether rotary factors change with the longest row of a batch.
         moved: names among `attention` and `mlp` that peft would put on the routed experts instead.
+        head_bias: whether the head has a bias for each token.
         roles: full name of every module -> "attention", "mlp", "expert", "router" or "other".
     """
 
@@ -90,6 +91,7 @@ class Structure:
     takes_positions: bool = True
     rope_varies: bool = False
     moved: tuple[str, ...] = ()
+    head_bias: bool = False
     roles: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False, hash=False)
 
     @property
@@ -180,6 +182,7 @@ def _read(config: Any) -> Structure:
         takes_positions=anatomy.takes_positions(model),
         rope_varies=anatomy.rope_varies(text),
         moved=_moved(config.model_type, (*attention, *mlp)) if is_mixture else (),
+        head_bias=getattr(model.get_output_embeddings(), "bias", None) is not None,
         roles=parts.roles,
     )
 

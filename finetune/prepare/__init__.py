@@ -2,7 +2,7 @@
 
 from finetune.prepare.bases import OpenedBase, fetch_base, open_base, open_quickly
 from finetune.prepare.chunks import messages_of
-from finetune.prepare.images import images_shown, row_images
+from finetune.prepare.images import images_shown, most_image_tokens, row_images
 from finetune.prepare.splits import (
     RenderedSplit,
     check_rendered,
@@ -19,6 +19,7 @@ __all__ = [
     "fetch_base",
     "images_shown",
     "messages_of",
+    "most_image_tokens",
     "open_base",
     "open_quickly",
     "overlong_problem",

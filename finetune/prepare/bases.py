@@ -11,6 +11,8 @@ from typing import Any
 
 from finetune import models
 from finetune.errors import ModelError, Problem
+from finetune.models.base import refuse_code
+from finetune.models.opening import check_table
 from finetune.models.tokenizers import dress
 from finetune.recipe import LoadedRecipe
 from finetune.render import Renderer
@@ -96,7 +98,8 @@ def _open(loaded: LoadedRecipe, source: models.BaseSource) -> OpenedBase:
 def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
     """The same without torch and without the network; None where the base is not at hand on this machine.
 
-    Renders exactly as `open_base` does. Kinds of bases that cannot be opened without torch are opened with it.
+    Renders exactly as `open_base` does, says the same and refuses the same. Kinds of bases that cannot be opened
+    without torch are opened with it.
 
     Raises:
         ModelError: as `open_base`.
@@ -109,17 +112,22 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
     config, words = _read(folder / "config.json"), _read(folder / "tokenizer_config.json")
     context = _context_of(config)
     kind = (config.get("model_type"), words.get("tokenizer_class"))
-    module = _QUICK.get(kind) if "auto_map" not in words and context is not None else None  # type: ignore[arg-type]
+    is_plain = "auto_map" not in words and "quantization_config" not in config and context is not None
+    module = _QUICK.get(kind) if is_plain else None  # type: ignore[arg-type]
     if module is None:
         return _open(loaded, source)
     import importlib
+
+    refuse_code(config, source)
 
     found = importlib.import_module(module)
     tokenizer_class = getattr(found, "Qwen2Tokenizer", None) or found.TokenizersBackend
     with models.hub_errors(source):
         tokenizer = tokenizer_class.from_pretrained(str(folder))
+    words_of_config = SimpleNamespace(**config)
+    check_table(words_of_config, tokenizer)
     template_file = loaded.path_of("base.chat_template", base.chat_template)
-    notes = dress(tokenizer, base.chat_template, template_file, SimpleNamespace(**config))
+    notes = dress(tokenizer, base.chat_template, template_file, words_of_config)
     return _opened(loaded, source, SimpleNamespace(max_position_embeddings=context), tokenizer, notes)
 
 
