@@ -65,7 +65,10 @@ def export_merged(
         dtype = models.own_dtype(config)
         talk.say(f"dtype: {dtype}, as the base's own files")
     here = hardware.machine()
-    device, free_bytes = _where(here, models.structure_of(config).num_parameters)
+    num_parameters, _ = models.weight_counts(config)
+    device, free_bytes = _where(here, num_parameters)
+    # In 16 bit, the least that a merge can do with.
+    hardware.require_room(num_parameters, 0, "bfloat16", device, label=source.base.label)
     return models.merge(
         source.base,
         adapter_dir,
@@ -77,9 +80,18 @@ def export_merged(
         quantization=source.quantization,
         device=device,
         free_bytes=free_bytes,
-        chat={"system_prompt": source.system_prompt, "template_options": renderer.options},
+        chat=_chat(source, renderer),
         say=talk.say,
     )
+
+
+def _chat(source: generation.Source, renderer: Any) -> models.ChatFacts:
+    """How the merged model is spoken to: as its adapter, or as the kit would speak to an adapter of a stranger's."""
+    if source.chat is not None:
+        return source.chat
+    words = {"system_prompt": source.system_prompt, "max_new_tokens": source.max_new_tokens}
+    facts = models.chat_facts(renderer, {}, chat_template=source.chat_template, title=source.title, **words)
+    return replace(facts, max_image_pixels=source.max_image_pixels)
 
 
 def _where(here: hardware.Machine, num_parameters: int) -> tuple[str, int | None]:

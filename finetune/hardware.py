@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib.util
 import os
 import sys
@@ -29,6 +30,8 @@ _SCORED_LOGITS, _SCORE_COPIES = 1 << 26, 3  # a pass over held-out rows (models.
 _FIXED_BYTES = {"cpu": 150 << 20, "cuda": 700 << 20, "mps": 300 << 20}
 _SHARE_OF_MEMORY = 0.9  # of all there is, that a plan may take
 _ALLOCATOR_BYTES = 1 << 20
+_LEAST_SAVED, _MOST_CHANGES = 0.1, 3  # a change that is named saves at least this share, or makes it fit
+_LEAST_SHARE = 0.001  # of the base that would fit: below it, a smaller base is no advice
 _NO_LIMIT = 1 << 60  # control groups write a number near 2^63 where there is no limit
 
 
@@ -113,9 +116,8 @@ def make_plan(
         SurroundingsError: a wish that this machine cannot grant, or less memory than is needed.
     """
     reasons = {"device": here.gpu_name or "no GPU found: the CPU does the work"}
-    dtype = getattr(wishes, "dtype", "auto") or "auto"
-    if dtype == "auto":
-        dtype = "bfloat16" if here.bfloat16_gpu else "float32"
+    dtype = dtype_for(here, wishes)
+    if (getattr(wishes, "dtype", "auto") or "auto") == "auto":
         reasons["dtype"] = "this GPU computes bfloat16" if here.bfloat16_gpu else "exact, and the safe choice here"
     else:
         if dtype == "float16" and here.device == "cpu":
@@ -154,9 +156,45 @@ def make_plan(
         return plan
     free_bytes = free_memory(here.device)
     _require_memory(fitted, free_bytes, bool(wished_micro))
-    free = "not known how much is free" if free_bytes is None else f"{free_bytes / 2**30:.1f} GiB are free"
+    free = "not known how much is free" if free_bytes is None else f"{spelled_bytes(free_bytes)} are free"
     reasons["memory_gib"] = f"estimated: {_spelled(fitted.parts())}; {free}"
     return replace(plan, memory_gib=round(fitted.gib(), 2), memory=fitted.parts())
+
+
+def dtype_for(here: Machine, wishes: Any = None) -> str:
+    """What is computed in: the recipe's hardware.dtype, or what suits the machine."""
+    wished = getattr(wishes, "dtype", "auto") or "auto"
+    return wished if wished != "auto" else "bfloat16" if here.bfloat16_gpu else "float32"
+
+
+def too_large(here: Machine, sizes: Any, wishes: Any = None, quantization: str = "none") -> Problem | None:
+    """Why a base cannot be trained here whatever the rows: its weights and adapter alone need more than all memory.
+
+    A rough bound, told before anything large is fetched; `make_plan` knows the rows and estimates all of it.
+
+    Args:
+        as of `make_plan`.
+    """
+    memory = here.gpu_memory_bytes if here.device == "cuda" else here.memory_bytes
+    dtype = dtype_for(here, wishes)
+    needed = _standing(Load(sizes, here.device, dtype, quantization, 1, 1, True))
+    if memory is None or needed <= memory:
+        return None
+    fix = "choose a smaller base"
+    rounded = _standing(Load(sizes, here.device, dtype, "4bit", 1, 1, True))
+    if quantization != "4bit" and rounded <= memory:
+        fix += f", or base.quantization: 4bit ({rounded / 2**30:.1f} GiB of weights and adapter)"
+    where = "this GPU" if here.device == "cuda" else "this machine"
+    what = (
+        f"weights and adapter alone need {needed / 2**30:.1f} GiB of memory, and {where} has {memory / 2**30:.1f} GiB"
+    )
+    return Problem("", "base.model", what, f"{_parameters(sizes.num_parameters)} parameters in {dtype}", fix)
+
+
+def _standing(load: Load) -> int:
+    """Bytes that are there whatever the rows."""
+    parts = load.parts()
+    return parts["weights"] + parts["adapter"]
 
 
 def _largest_divisor(number: int, limit: int) -> int:
@@ -220,7 +258,10 @@ class Load:
 
 
 def _spelled(parts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {value / 2**30:.2f}" for name, value in parts.items())
+    """Parts of a sum, all in one unit."""
+    if sum(parts.values()) < 2**30:
+        return "MiB: " + ", ".join(f"{name} {value / 2**20:.0f}" for name, value in parts.items())
+    return "GiB: " + ", ".join(f"{name} {value / 2**30:.2f}" for name, value in parts.items())
 
 
 def _fitted(load: Load, here: Machine, batch_size: int, micro_is_wished: bool) -> Load:
@@ -235,37 +276,64 @@ def _fitted(load: Load, here: Machine, batch_size: int, micro_is_wished: bool) -
 
 
 def _require_memory(load: Load, free_bytes: int | None, micro_is_wished: bool) -> None:
-    """Raises SurroundingsError, with three changes that help and their figures, where less is free than is needed."""
+    """Raises SurroundingsError, with the changes that help and their figures, where less is free than is needed."""
     if free_bytes is None or load.total_bytes() <= free_bytes:
         return
+    changes = [change for change in _changes(load, free_bytes, micro_is_wished) if _helps(load, change[1], free_bytes)]
+    changes.sort(key=lambda change: change[1].total_bytes())
+    words = [f"{text} ({_needs(other, free_bytes)})" for text, other in changes[:_MOST_CHANGES]]
+    fixed = load.parts()["fixed"]
+    share = max(0, free_bytes - fixed) / max(1, load.total_bytes() - fixed)
+    if share > _LEAST_SHARE:
+        words.append(f"a base of at most {_parameters(0.9 * share * load.sizes.num_parameters)} parameters")
+    what = (
+        f"needs about {spelled_bytes(load.total_bytes())} of memory, and {spelled_bytes(free_bytes)} are free "
+        f"{_where(load.device)} ({_spelled(load.parts())})"
+    )
+    rows = "1 row" if load.micro_batch == 1 else f"{load.micro_batch} rows"
+    got = f"{rows} of {load.row_tokens:,} tokens a pass, a base of {_parameters(load.sizes.num_parameters)} parameters"
+    fix = "one or more of: " + "; ".join(words) if words else "end what else holds memory, or use a larger machine"
+    raise SurroundingsError(Problem("", "hardware", what, got, fix))
+
+
+def _changes(load: Load, free_bytes: int, micro_is_wished: bool) -> list[tuple[str, Load]]:
+    """What a recipe could say instead, and what would be held then; whether it helps is seen afterwards."""
     changes = []
     if micro_is_wished and load.micro_batch > 1:
         changes.append(("hardware.micro_batch: 1", replace(load, micro_batch=1)))
-    else:
-        shorter = next(
-            (n for n in (4096, 2048, 1024, 512, 256, 128) if n < load.row_tokens and _fits(load, n, free_bytes)), 0
-        )
-        tokens = shorter or max(32, min(128, load.row_tokens // 2))
+    shorter = next(
+        (n for n in (4096, 2048, 1024, 512, 256, 128) if n < load.row_tokens and _fits(load, n, free_bytes)), 0
+    )
+    tokens = shorter or max(32, min(128, load.row_tokens // 2))
+    if tokens < load.row_tokens:
         changes.append((f"data.max_length: {tokens}", replace(load, row_tokens=tokens)))
     has_library = importlib.util.find_spec("bitsandbytes") is not None
     if load.quantization != "4bit" and (has_library or load.device == "cuda"):
         extra = "" if has_library else " (with pip install 'finetune-kit[qlora]')"
         changes.append((f"base.quantization: 4bit{extra}", replace(load, quantization="4bit")))
-    else:
-        tokens = max(32, load.row_tokens // 4)
-        changes.append((f"rows of {tokens} tokens (data.max_length)", replace(load, row_tokens=tokens)))
-    words = [f"{text} ({_needs(other, free_bytes)})" for text, other in changes]
-    fixed = load.parts()["fixed"]
-    share = max(0, free_bytes - fixed) / max(1, load.total_bytes() - fixed)
-    words.append(f"a base of at most {_parameters(0.9 * share * load.sizes.num_parameters)} parameters")
-    where = "on this GPU" if load.device == "cuda" else "in this machine"
-    what = (
-        f"needs about {load.gib():.1f} GiB of memory, and {free_bytes / 2**30:.1f} GiB are free {where} "
-        f"(GiB: {_spelled(load.parts())})"
-    )
-    rows = "1 row" if load.micro_batch == 1 else f"{load.micro_batch} rows"
-    got = f"{rows} of {load.row_tokens:,} tokens a pass, a base of {_parameters(load.sizes.num_parameters)} parameters"
-    raise SurroundingsError(Problem("", "hardware", what, got, "one or more of: " + "; ".join(words)))
+    if load.device == "cpu" and load.dtype == "float32":
+        changes.append(("hardware.dtype: bfloat16", replace(load, dtype="bfloat16")))
+    sizes = load.sizes
+    if load.parts()["adapter"] < _LEAST_SAVED * load.total_bytes():
+        return changes
+
+    def with_adapter(num_trainable: int) -> Load:
+        return replace(load, sizes=replace(sizes, num_trainable=num_trainable))
+
+    if sizes.num_on_attention and sizes.num_on_attention < sizes.num_trainable:
+        changes.append(("adapter.target_modules: attention", with_adapter(sizes.num_on_attention)))
+    smaller = [(rank, with_adapter(sizes.num_trainable * rank // sizes.rank)) for rank in (64, 32, 16, 8, 4) if
+               rank < sizes.rank]  # fmt: skip
+    if smaller:
+        rank, other = next((pair for pair in smaller if pair[1].total_bytes() <= free_bytes), smaller[-1])
+        changes.append((f"adapter.r: {rank}", other))
+    return changes
+
+
+def _helps(load: Load, other: Load, free_bytes: int) -> bool:
+    """Whether a change makes it fit, or saves enough to be named."""
+    needed = other.total_bytes()
+    return needed <= free_bytes or needed <= (1 - _LEAST_SAVED) * load.total_bytes()
 
 
 def _fits(load: Load, row_tokens: int, free_bytes: int) -> bool:
@@ -273,7 +341,56 @@ def _fits(load: Load, row_tokens: int, free_bytes: int) -> bool:
 
 
 def _needs(load: Load, free_bytes: int) -> str:
-    return f"needs {load.gib():.1f} GiB" + ("" if load.total_bytes() <= free_bytes else ", not enough alone")
+    enough = "" if load.total_bytes() <= free_bytes else ", not enough alone"
+    return f"needs {spelled_bytes(load.total_bytes())}{enough}"
+
+
+def _where(device: str) -> str:
+    return "on this GPU" if device == "cuda" else "in this machine"
+
+
+def require_room(
+    num_parameters: int, num_rounded: int, dtype: str, device: str, quantization: str = "none", *, label: str = ""
+) -> None:
+    """See, before a base is loaded to answer or to be merged, that its weights fit into what is free.
+
+    Args:
+        num_parameters: of the base.
+        num_rounded: of them, those that 8bit and 4bit hold in fewer bits.
+        dtype: of the computation.
+        device: "cpu", "cuda" or "mps".
+        quantization: how it is held.
+        label: of the base, for the message.
+
+    Raises:
+        SurroundingsError: less is free than is needed; with both figures and what to do.
+    """
+    free_bytes = free_memory(device)
+
+    def needed(width: int, kind: str) -> int:
+        rounded = num_rounded * _BITS_PER_WEIGHT[kind] / 8 if kind != "none" else num_rounded * width
+        return int((num_parameters - num_rounded) * width + rounded) + _FIXED_BYTES.get(device, 0)
+
+    total = needed(_WIDTH[dtype], quantization)
+    if free_bytes is not None and total > free_bytes:
+        gc.collect()  # a model of before may still be held by circles of references
+        free_bytes = free_memory(device)
+    if free_bytes is None or total <= free_bytes:
+        return
+    what = (
+        f"its weights need about {spelled_bytes(total)} of memory, and {spelled_bytes(free_bytes)} are free "
+        f"{_where(device)}"
+    )
+    got = f"{_parameters(num_parameters)} parameters in {dtype if quantization == 'none' else quantization}"
+    fix = "end what else holds memory, use a machine with more of it, or take a smaller base"
+    if _WIDTH[dtype] > 2 and quantization == "none":
+        fix += f" (a GPU that computes bfloat16 needs {spelled_bytes(needed(2, 'none'))})"
+    raise SurroundingsError(Problem(label, "", what, got, fix))
+
+
+def spelled_bytes(number: int) -> str:
+    """A size for people: in GiB, below a tenth of one in MiB."""
+    return f"{number / 2**30:.1f} GiB" if number >= 0.1 * 2**30 else f"{number / 2**20:.0f} MiB"
 
 
 def _parameters(count: float) -> str:
@@ -285,7 +402,9 @@ def free_memory(device: str = "cpu") -> int | None:
     if device == "cuda":
         import torch
 
-        return int(torch.cuda.mem_get_info()[0])
+        # What torch keeps for itself without a tensor in it is free for the next one.
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + kept
     available = None
     with contextlib.suppress(OSError, ValueError, IndexError):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

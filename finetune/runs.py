@@ -29,6 +29,11 @@ from finetune.errors import Problem, RunError, SurroundingsError
 MANIFEST_SCHEMA = 1
 MANIFEST = "manifest.json"
 STATUSES = ("running", "finished", "failed", "interrupted")
+# What a run writes before it learns anything; the manifest last, so that a run half taken away can still be opened.
+_BEFORE_LEARNING = (
+    "recipe.yaml", "recipe.resolved.yaml", "check.html", "check.json", "plan.json", ".lock", ".lock-holder.json",
+    MANIFEST,
+)  # fmt: skip
 # Top-level keys of a manifest; a test freezes them.
 MANIFEST_KEYS = (
     "schema", "run_id", "name", "status", "exit_code", "started_at", "ended_at", "recipe", "data", "template",
@@ -86,6 +91,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`write_text` of indented JSON with a stable key order as given."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where the file is missing or holds none, for whoever can do without it."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def environment_facts() -> dict[str, Any]:
@@ -215,11 +229,17 @@ class Run:
         write_json(self.path / MANIFEST, self.manifest)
 
     def remove_unstarted(self) -> None:
-        """Take away a folder in which nothing was done: only files that `create` and `locked` made, then the folder."""
-        for name in ("recipe.yaml", "recipe.resolved.yaml", MANIFEST, ".lock", ".lock-holder.json"):
+        """Take away a folder in which nothing was learnt: only files that are written before that, then the folder."""
+        for name in _BEFORE_LEARNING:
             (self.path / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()  # only when it is empty
+        for folder in (self.checkpoints_dir, self.path):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only when it is empty
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether a step was done that a resumption could go on from, or that a curve shows."""
+        return self.metrics_path.exists() or any(self.checkpoints_dir.glob("*"))
 
     def note(self, line: str) -> None:
         """Record a choice made for the user, one plain sentence, once."""

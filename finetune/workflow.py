@@ -108,7 +108,7 @@ def _guarded(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.St
             except FinetuneError as error:
                 stopped = isinstance(error, (StoppedError, CancelledError))
                 _end(current, "interrupted" if stopped else "failed", error.exit_code)
-                nothing_done = not resume and not stopped and current.manifest["data"] is None
+                nothing_done = not resume and not stopped and not current.has_learnt
                 raise
             except training.StopNow:
                 raise
@@ -184,12 +184,11 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     # the data are fit.
     _require_quantization(loaded)
     commit = _commit_of(current) if resume else None
-    prepare.fetch_base(loaded, talk=talk, commit=commit)
+    prepare.foresee(loaded, prepare.fetch_base(loaded, talk=talk, commit=commit))
     checked = checking.check(loaded, talk=talk, with_lengths=False)
     splits = checked.require()
     notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
     base = prepare.open_base(loaded, talk=talk, weights=True, commit=commit)
-    _check_adapter(loaded, base)
     notes += prepare.images_shown(loaded, base, splits.report.num_images)
     rendered = [
         prepare.render_split(base, rows, loaded.recipe.data.overlong, talk=talk)
@@ -197,7 +196,9 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     ]
     train_split, held_out_split = rendered
     notes += [*base.notes, *prepare.check_rendered(train_split, held_out_split, base)]
-    notes += models.quantization_notes(base.config, loaded.recipe.base.quantization)
+    rounding = loaded.recipe.base.quantization
+    notes += models.fitting_notes(base.config, loaded.recipe.adapter, rounding)
+    notes += [*_rate_notes(loaded), *models.quantization_notes(base.config, rounding)]
     facts = _facts(loaded, splits, base)
     if resume:
         _same_inputs(current, facts, talk)
@@ -207,7 +208,6 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
         _tell(current, talk, line)
     check = checking.with_lengths(checked.report, lengths(loaded, splits, talk=talk).facts)
     check["tokens"] = {"train": train_split.summary(), "held_out": held_out_split.summary()}
-    checking.write_check(current.path, check)
     longest_tokens = train_split.longest_tokens
     plan = hardware.make_plan(
         hardware.machine(),
@@ -222,6 +222,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     if attention != plan.attention:
         reasons = {**plan.reasons, "attention": "this family is exact that way only"}
         plan = replace(plan, attention=attention, reasons=reasons)
+    checking.write_check(current.path, check)
     write_json(current.path / "plan.json", plan.as_dict())
     for key, reason in plan.reasons.items():
         talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
@@ -239,7 +240,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
 def _require_quantization(loaded: LoadedRecipe) -> None:
     """See that base.quantization works on this machine, before anything is fetched or read."""
     here = hardware.machine()
-    dtype = "bfloat16" if here.bfloat16_gpu else "float32"
+    dtype = hardware.dtype_for(here, loaded.recipe.hardware)
     where = loaded.where("base.quantization")
     models.require_quantization(loaded.recipe.base.quantization, here.device, dtype, where=where)
 
@@ -250,15 +251,10 @@ def _commit_of(current: Run) -> str | None:
     return None if facts.get("is_local") else facts.get("revision")
 
 
-def _check_adapter(loaded: LoadedRecipe, base: prepare.OpenedBase) -> None:
-    """See, before anything is rendered, that this base can carry the recipe's adapter."""
-    try:
-        models.check_settings(models.structure_of(base.config), loaded.recipe.adapter)
-    except ModelError as error:
-        placed = (
-            p if isinstance(p, str) or not p.key else replace(p, where=loaded.where(p.key)) for p in error.problems
-        )
-        raise ModelError(list(placed)) from None
+def _rate_notes(loaded: LoadedRecipe) -> list[str]:
+    """LoRA+: the rate that no line of the recipe holds."""
+    ratio, rate = loaded.recipe.adapter.learning_rate_ratio, loaded.recipe.train.learning_rate
+    return [] if ratio == 1 else [f"LoRA+: B learns at {ratio * rate:g}, {ratio:g} times train.learning_rate"]
 
 
 def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
@@ -288,7 +284,11 @@ def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) 
             "leakage": {"rule": loaded.recipe.data.leakage, "num_rows": report.leakage.get("num_rows")},
             "files": [{"name": Path(f.name).name, "sha256": f.sha256, "num_rows": f.num_rows} for f in report.files],
         },
-        "template": {"found_by": base.renderer.how, **_chat_facts(loaded, base, base_facts).summary()},
+        "template": {
+            "found_by": base.renderer.how,
+            **_chat_facts(loaded, base, base_facts).summary(),
+            "pad_token": {"text": base.tokenizer.pad_token, "id": base.tokenizer.pad_token_id},
+        },
         "base": base_facts,
     }
 
@@ -304,6 +304,7 @@ def _chat_facts(loaded: LoadedRecipe, base: prepare.OpenedBase, base_facts: dict
         chat_template=words.base.chat_template,
         quantization=words.base.quantization,
         max_image_pixels=words.data.max_image_pixels,
+        title=words.share.title or words.name,
     )
 
 
@@ -362,12 +363,12 @@ def _train(
     if plan.device == "cpu":
         hardware.give_memory_back()
     checkpoint = _resume_point(current, talk) if resume else None
-    rounding = loaded.recipe.base.quantization
-    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device, rounding)
+    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device, loaded.recipe.base.quantization)
     random.seed(loaded.recipe.train.seed)
     model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed, base.tokenizer)
     models.check_vocabulary(model, base.tokenizer)
     adapter_facts = {**loaded.recipe.adapter.model_dump(mode="json"), **models.trainable_facts(model)}
+    adapter_facts["saved_rank"] = models.saved_sizes(loaded.recipe.adapter)["r"]
     current.update(adapter=adapter_facts)
     share = adapter_facts["num_trainable"] / adapter_facts["num_total"]
     talk.say(

@@ -245,6 +245,7 @@ def _merge(run: Any, engine: Any, folder: Path) -> dict[str, Any]:
 
     ids = engine.prompt_ids(QUESTION, 8)
     words = {"tokenizer": engine.tokenizer, "stop_ids": engine.renderer.stop_ids, "probes": [ids]}
+    words["chat"] = engine.source.chat
     merge(engine.source.base, run.adapter_dir, folder, dtype="float32", **words)
     config = json.loads((folder / "config.json").read_bytes())
     assert "auto_map" not in config

@@ -137,12 +137,23 @@ def test_a_base_in_a_folder_has_to_be_named_where_it_is_not(mine: Path) -> None:
 
 
 def test_a_starter_adapter_needs_no_base_named(mine: Path) -> None:
-    change_json(mine / "lone" / "adapter_config.json", lambda words: words.update(base_model_name_or_path="starter"))
+    config = mine / "lone" / "adapter_config.json"
+    change_json(config, lambda words: words.update(base_model_name_or_path="starter"))
+    change_json(mine / "lone" / "chat.json", lambda words: words["files"].update({config.name: sha256_of(config)}))
     assert find_source(mine / "lone").base.label == "starter"
     assert "starter: is not the base that the adapter was trained on: its config is another" in refused(mine / "lone")
 
 
+def other_weights(path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(path)
+    save_file({name: 3 * tensor for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+
+
 SPOILT: dict[str, Callable[[Path], object]] = {
+    "adapter_config.json": lambda path: change_json(path, lambda words: words.update(lora_alpha=10 * words["r"])),
+    "adapter_model.safetensors": other_weights,
     "chat_template.jinja": lambda path: path.write_text(tiny.CHATML, encoding="utf-8"),
     "tokenizer.json": lambda path: path.write_bytes(path.read_bytes().replace(b"Assistant", b"assistanT")),
     "tokenizer_config.json": lambda path: change_json(path, lambda words: words.update(eos_token="<|im_start|>")),
@@ -159,7 +170,7 @@ def test_a_file_changed_after_training_is_refused_with_both_hashes(mine: Path, p
     assert f"{path.parent.name}/{name}: " in said and "was changed after training" in said
     assert HASHES.search(said), said
     path.unlink()
-    if place == "run/adapter" or name != "chat.json":
+    if not name.startswith("adapter_") and (place == "run/adapter" or name != "chat.json"):
         assert "is missing" in refused(mine / place, mine / "base")
 
 

@@ -105,10 +105,61 @@ def test_fault_80_not_enough_memory_is_said_with_three_changes(monkeypatch: pyte
     assert str(caught.value) == (
         "hardware: needs about 22.2 GiB of memory, and 22.0 GiB are free on this GPU (GiB: weights 15.26, adapter "
         "0.65, activations 0.97, logits 4.64, fixed 0.68) (got 1 row of 2,048 tokens a pass, a base of 8.2 billion "
-        "parameters). Fix: one or more of: data.max_length: 1024 (needs 19.4 GiB); base.quantization: 4bit (needs "
-        "12.8 GiB); a base of at most 7.3 billion parameters"
+        "parameters). Fix: one or more of: base.quantization: 4bit (needs 12.8 GiB); data.max_length: 1024 (needs "
+        "19.4 GiB); a base of at most 7.3 billion parameters"
     )
     assert caught.value.exit_code == 4
+
+
+def _advice(monkeypatch: pytest.MonkeyPatch, free: float, sizes: Sizes, here: Machine = _GPU, **words: Any) -> str:
+    """What is advised where `free` GiB are free."""
+    monkeypatch.setattr(hardware, "free_memory", lambda device: int(free * 2**30))
+    given: dict[str, Any] = {"wishes": None, "quantization": "none", "tokens": 2_048, **words}
+    with pytest.raises(SurroundingsError) as caught:
+        make_plan(here, 16, given["tokens"], given["wishes"], sizes, given["quantization"])
+    return str(caught.value).partition("Fix: ")[2]
+
+
+def test_only_changes_that_help_are_advised_the_largest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware.importlib.util, "find_spec", lambda name: object())
+    # Weights outweigh the rest: shorter rows save nothing, bfloat16 on a CPU half, and neither is enough.
+    small_rows = _advice(monkeypatch, 3, _BIG, _CPU, tokens=64)
+    assert small_rows.startswith("one or more of: base.quantization: 4bit (needs ")
+    assert "hardware.dtype: bfloat16 (needs 1" in small_rows and "max_length" not in small_rows
+    assert small_rows.count("not enough alone") == 2
+    # Already in 4 bit and in 16 bit: only rows are left, and they must be named once.
+    rows = _advice(monkeypatch, 9, _BIG, quantization="4bit")
+    assert rows.startswith("one or more of: data.max_length: ") and rows.count("max_length") == 1
+    assert "quantization" not in rows and "dtype" not in rows
+    # An adapter as large as the base (experts, rank 256): a smaller one is what helps.
+    heavy = Sizes(1 << 30, 0, 0, 1 << 28, 32_000, 2_048, 24, 400_000, 49_152, rank=256, num_on_attention=1 << 24)
+    adapter = _advice(monkeypatch, 8, heavy, tokens=128)
+    assert adapter.startswith("one or more of: adapter.target_modules: attention (needs ")
+    assert "adapter.r: 64 (needs " in adapter
+    # Nothing fits beside what is there anyway: no base of a million parameters is advised.
+    assert _advice(monkeypatch, 0.3, _BIG).endswith("not enough alone)")
+
+
+def test_room_is_looked_for_before_a_base_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 20 << 30)
+    hardware.require_room(8_000_000_000, 0, "bfloat16", "cuda")
+    hardware.require_room(30_000_000_000, 29_000_000_000, "bfloat16", "cuda", "4bit")
+    with pytest.raises(SurroundingsError) as caught:
+        hardware.require_room(8_190_735_360, 0, "float32", "cpu", label="Qwen/Qwen3-8B")
+    assert str(caught.value) == (
+        "Qwen/Qwen3-8B: its weights need about 30.7 GiB of memory, and 20.0 GiB are free in this machine (got 8.2 "
+        "billion parameters in float32). Fix: end what else holds memory, use a machine with more of it, or take a "
+        "smaller base (a GPU that computes bfloat16 needs 15.4 GiB)"
+    )
+    monkeypatch.setattr(hardware, "free_memory", lambda device: None)
+    hardware.require_room(8_190_735_360, 0, "float32", "cpu")
+
+
+def test_small_sizes_are_told_in_mib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 5 << 30)
+    small = Sizes(3_000_000, 0, 0, 50_000, 4_000, 128, 4, 5_000, 512)
+    told = make_plan(_CPU, 16, 64, None, small).reasons["memory_gib"]
+    assert "MiB: weights 11, adapter 1," in told and "0.00" not in told
 
 
 def test_memory_decides_rows_a_pass_and_checkpointing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,23 +324,6 @@ def test_a_recipe_names_modelscope_ids(value: str, message: str | None, tmp_path
     assert str(caught.value).endswith(message)
 
 
-def test_a_hub_caches_links_are_plain_files_and_others_are_not(tmp_path: Path) -> None:
-    from finetune.models.shards import is_plain_file
-
-    blob = tmp_path / "models--a--b" / "blobs" / ("0" * 64)
-    snapshot = tmp_path / "models--a--b" / "snapshots" / COMMIT / "inner"
-    for folder in (blob.parent, snapshot):
-        folder.mkdir(parents=True)
-    for path in (blob, tmp_path / "secret", blob.with_name("notes")):
-        path.write_text("text")
-    for name, target in (("good", blob), ("secret", tmp_path / "secret"), ("notes", blob.with_name("notes"))):
-        (snapshot / name).symlink_to(os.path.relpath(target, snapshot))
-    (tmp_path / "linked").symlink_to(blob)
-    assert is_plain_file(snapshot / "good") and is_plain_file(blob)
-    for path in (snapshot / "secret", snapshot / "notes", tmp_path / "linked", snapshot, tmp_path / "none"):
-        assert not is_plain_file(path), path
-
-
 def test_ctrl_c_ends_a_fetch_and_what_came_is_kept(hub: Hub, tmp_path: Path) -> None:
     hub.hold_after = 2 << 20
     child = subprocess.Popen(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from finetune import models
-from finetune.errors import ModelError
+from finetune.errors import ModelError, SurroundingsError
 from finetune.models import base
 
 WEIGHTS = "model.safetensors"
@@ -177,3 +177,31 @@ def test_fault_73_auto_map_is_gone_from_config_and_its_parts(family_folder: Call
         config = models.load_config(opened(folder))
         assert "auto_map" not in json.dumps(config.to_dict(), default=str)
     assert base.stored_as(config) is None
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory. Tried to allocate 2.00 GiB", "not enough memory: you tried"])
+def test_memory_that_runs_out_while_loading_is_the_machines_fault(words: str, tiny_base: Path) -> None:
+    import torch
+
+    said = "base.model: memory ran out while it was loaded in float32 (got 'base'). Fix: end what else holds memory"
+    source = models.BaseSource("base", str(tiny_base), None, True)
+    with pytest.raises(SurroundingsError) as caught, base.memory_errors(source, "float32"):
+        torch.empty(1 << 60, dtype=torch.uint8)  # what torch's allocator itself says on this machine
+    assert str(caught.value).startswith(said) and caught.value.exit_code == 4
+    with pytest.raises(SurroundingsError), base.memory_errors(source, "float32"):
+        raise RuntimeError(words)
+    with pytest.raises(RuntimeError, match="another fault"), base.memory_errors(source, "float32"):
+        raise RuntimeError("another fault")
+
+
+def test_a_base_that_does_not_fit_is_refused_before_its_weights_are_read(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from finetune import hardware
+    from finetune.generation import Engine
+
+    shutil.copytree(tiny_base, tmp_path / "base")
+    (tmp_path / "base" / WEIGHTS).write_bytes(b"never read")
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 1 << 20)
+    with pytest.raises(SurroundingsError, match=r"^base: its weights need about 15\d MiB of memory, and 1 MiB are free"):
+        Engine.open(tmp_path / "base")

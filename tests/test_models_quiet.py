@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 import families_proof
+import pytest
 
 pytestmark = pytest.mark.slow
 _LOUD = ("[transformers]", "Warning", "bitsandbytes", "LOAD REPORT", "Traceback")
@@ -32,24 +31,16 @@ def loud_lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if any(word in line for word in _LOUD)]
 
 
-@pytest.mark.parametrize("name", ["aquila"])
-def test_no_command_passes_on_what_upstream_warns_of(
-    family_folder: Callable[[str], Path], tmp_path: Path, name: str
-) -> None:
-    families_proof.write_workspace(tmp_path, family_folder(name))
+def test_no_command_passes_on_what_upstream_warns_of(family_folder: Callable[[str], Path], tmp_path: Path) -> None:
+    families_proof.write_workspace(tmp_path, family_folder("aquila"))
     command = ["-m", "finetune"]
-    said = {
-        "check": stderr_of([*command, "check", "--allow-outside", "recipe.yaml"], tmp_path),
-        "run": stderr_of([*command, "run", "--allow-outside", "--output", "run", "recipe.yaml"], tmp_path),
-        "chat": stderr_of([*command, "chat", "run"], tmp_path, given="hello\n"),
-        "export": stderr_of([*command, "export", "run", "--to", "merged", "whole"], tmp_path),
-    }
-    assert "adapter proved" in said["run"] and "read back" in said["export"]
-    assert {name: loud_lines(text) for name, text in said.items()} == dict.fromkeys(said, [])
+    run = stderr_of([*command, "run", "--allow-outside", "--output", "run", "recipe.yaml"], tmp_path)
+    assert "adapter proved" in run and loud_lines(run) == []
+    assert loud_lines(stderr_of([*command, "chat", "run"], tmp_path, given="hello\n")) == []
 
 
 def test_the_library_is_as_quiet_as_its_commands(family_folder: Callable[[str], Path], tmp_path: Path) -> None:
-    recipe = families_proof.write_workspace(tmp_path, family_folder("aquila"))
+    recipe = families_proof.write_workspace(tmp_path, family_folder("gpt_oss"))
     code = (
         "import sys, finetune\n"
         "run = finetune.run(sys.argv[1], sys.argv[2], allow_outside=True)\n"
@@ -67,15 +58,13 @@ def get_kernel(*words, **more):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="needs the extra qlora")
-@pytest.mark.parametrize("before", ["", "kernels", "kernels, transformers", "torch, transformers"])
-@pytest.mark.parametrize("then", ["peft", "peft.tuners.lora", "bitsandbytes", "trl"])
+@pytest.mark.parametrize(("before", "then"), [("", "peft"), ("kernels", "peft"), ("kernels, transformers", "trl")])
 def test_no_compiled_code_is_fetched_whoever_imports_bitsandbytes(tmp_path: Path, before: str, then: str) -> None:
     (tmp_path / "kernels.py").write_text(KERNELS, encoding="utf-8")
     imports = f"import {before}" if before else ""
     code = f"import sys\nsys.path.insert(0, '.')\n{imports}\nimport finetune.models\nimport {then}\n"
     code += "import bitsandbytes\nprint('kernels' in sys.modules and sys.modules['kernels'] is not None)"
-    environment = {**os.environ}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "kernels: fetched" not in done.stdout
     assert done.stdout.split()[-1] == str("kernels" in before)  # whoever imported it goes on to have it

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from finetune import data, recipe
+from finetune.checking.sentences import told
 from finetune.data import images, store
 from finetune.data.fixing import row_of
 from finetune.errors import DataError, IntegrityError
@@ -301,3 +302,73 @@ def test_looking_at_words_does_not_see_the_marks(folder):
     report = load(folder, [row(question=f"<image>Colour number {k}?") for k in range(3)]).report
     assert "html_remains" not in {kind for kind, found in report.findings.items() if found["num_rows"]}
     assert "placeholder" not in {kind for kind, found in report.findings.items() if found["num_rows"]}
+
+
+# -- images on both sides --------------------------------------------------------------------------------------------
+
+COLOURS = ("red", "blue", "green")
+ASKED = ("Where", "When", "Why", "Whose", "How", "Which", "What", "Who", "Whither", "Whence", "Wherefore", "Whereby")
+BOTH = (
+    "2 of 3 held-out rows with images show one of the training rows' images (held.jsonl:2, held.jsonl:4): what was "
+    "learnt of it counts as if it were new; keep an image on one side with data.group_by"
+)
+
+
+def _hold_out(folder: Path) -> None:
+    """Five rows: one with a trained image under another name, one with an image of its own, one inside the row."""
+    (folder / "copy.png").write_bytes((folder / "rows/img/red.png").read_bytes())
+    (folder / "own.png").write_bytes(png("white"))
+    address = "data:image/png;base64," + base64.b64encode(png("blue")).decode()
+    rows = [
+        {"question": "Who asks?", "answer": "Somebody from the desk."},
+        {"question": "What paint is on it, would you say?", "answer": "Crimson.", "image": "copy.png"},
+        {"question": "Is this the wall of the hall?", "answer": "Yes, it is.", "image": "own.png"},
+        {"question": "How would a painter call this?", "answer": "Azure.", "image": address},
+        {"question": "When is noon?", "answer": "At twelve."},
+    ]
+    (folder / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_an_image_on_both_sides_is_told_by_place_and_in_chinese(folder):
+    _hold_out(folder)
+    trained = [row(), row(question="And this?", image=["img/green.png", "img/blue.png"]), row(question="?", image=None)]
+    splits = load(folder, trained)
+    assert [line for line in splits.report.warnings if "training rows' images" in line] == [BOTH]
+    assert len(splits.held_out) == 5, "they stay"
+    chinese, language = told(BOTH, "zh")
+    assert language == "zh" and chinese.startswith("3 行带图片的留出数据中，有 2 行的图片也出现在训练数据中")
+    assert "held.jsonl:2, held.jsonl:4" in chinese
+    one = told(BOTH.replace("2 of 3 held-out rows", "1 of 1 held-out row").replace("images show", "images shows"), "zh")
+    assert one[1] == "zh"
+    assert list(load(folder, trained, num_processes=2).report.warnings) == list(splits.report.warnings)
+
+
+@pytest.mark.parametrize(
+    ("trained", "more"),
+    [
+        (row(image="img/green.png"), ""),
+        (row(image=None), ""),
+        (row(), '  leakage: "off"\n'),
+        (row(), "  images: ignore\n"),
+    ],
+)
+def test_where_no_image_is_on_both_sides_nothing_is_told(folder, trained, more):
+    _hold_out(folder)
+    report = load(folder, [trained, row(question="What?", image=None)], more=more).report
+    assert not any("training rows' images" in line for line in report.warnings)
+
+
+def test_a_share_may_cut_an_image_in_two_and_a_group_does_not(folder):
+    asked = [
+        row(question=f"{word} is it?", answer=f"It has the number {k}.", image=f"img/{COLOURS[k % 3]}.png",
+            photo=f"p{k % 3}")
+        for k, word in enumerate(ASKED)
+    ]  # fmt: skip
+    (folder / "rows" / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in asked))
+    found = []
+    for more in ("", "  group_by: photo\n"):
+        words = RECIPE.format(file="rows.jsonl", more=more).replace("held_out: held.jsonl", "held_out: 0.3")
+        (folder / "recipe.yaml").write_text(words)
+        report = data.load(recipe.load(folder / "recipe.yaml")).report
+        found.append(sum("training rows' images" in line for line in report.warnings))
+    assert found == [1, 0]

@@ -41,7 +41,7 @@ class CheckResult:
 
         Raises:
             DataError: the data were refused.
-            ModelError: the base's template cannot take any row.
+            ModelError: the base's template cannot take any row, or the base cannot carry what the recipe asks for.
         """
         if self.splits is None or self.error is not None:
             raise self.error or DataError("the data were not read")
@@ -55,13 +55,16 @@ def check(
     talk: Talk | None = None,
     with_lengths: bool = True,
 ) -> CheckResult:
-    """Read and check the data of a recipe. Needs no torch, no model weights, and no network for local files.
+    """Read and check the data of a recipe. Needs no model weights, and no network for local files.
+
+    torch is needed only where the recipe asks for an adapter that not every base can carry, see `prepare.foreseen`.
 
     Args:
         loaded: the recipe.
         num_processes: how many read and look at once; the result does not depend on it. None: as many as help.
         talk: is told what goes on.
-        with_lengths: also count how long the rows are. A run renders every row anyway and need not count twice.
+        with_lengths: also count how long the rows are, and see that the base fits the recipe. A run renders every row
+            and looks at the base anyway, and need not do it twice.
 
     Returns:
         The result, also where the data are refused: `require` raises then. Other errors are raised at once.
@@ -70,7 +73,8 @@ def check(
 
     started = time.monotonic()
     problems: list[str | Problem] = []
-    splits, found, counted, model_error = None, DataReport(), None, None
+    splits, found, counted = None, DataReport(), None
+    of_base: list[str | Problem] = []
     try:
         read_questions(loaded)
     except DataError as error:
@@ -91,8 +95,14 @@ def check(
             problems += counts.problems
             found.warnings += counts.warnings
         except ModelError as error:
-            problems += error.problems
-            model_error = error
+            of_base += error.problems
+    if with_lengths:
+        from finetune import prepare
+
+        wrong, not_looked_at = prepare.foreseen(loaded)
+        of_base += [problem for problem in wrong if problem not in of_base]
+        found.warnings += not_looked_at
+    problems += of_base
     report = {
         "schema": SCHEMA,
         "kit_version": __version__,
@@ -107,8 +117,8 @@ def check(
         "lengths": counted,
     }
     report["verdict"] = verdict_of(report)
-    only_model = model_error is not None and len(problems) == len(model_error.problems)
-    error = model_error if only_model else DataError(problems, report=found) if problems else None
+    is_base_alone = bool(of_base) and len(problems) == len(of_base)
+    error = ModelError(of_base) if is_base_alone else DataError(problems, report=found) if problems else None
     return CheckResult(splits, report, error)
 
 

@@ -122,6 +122,8 @@ FILE_SENTENCES: tuple[tuple[str, str], ...] = (
     ("the layout is not recognised", "无法识别格式"),
     ("name yours in data.columns: {prompt: ..., completion: ...}, or use one of: ",
      "请在 data.columns 中写明您的列名：{prompt: ..., completion: ...}"),
+    ("is not a question", "不是一个问题"),
+    ('write one {"question": "..."} a line', '请每行写一个 {"question": "..."}'),
     ('write each row as {"question": ..., "answer": ...} or {"messages": [...]}',
      '每行请写成 {"question": ..., "answer": ...} 或 {"messages": [...]}'),
     ("name the question and the answer, too: data.columns: {prompt: ..., completion: ...}",

@@ -56,7 +56,11 @@ def loop(engine: Any, adapter: bool, options: dict[str, Any], files: Sequence[st
             while messages and messages[-1]["role"] == "assistant":
                 messages.pop()
         else:
-            messages.append(data.question_with(text, waiting))
+            try:
+                messages.append(data.question_with(text, waiting))
+            except FinetuneError as error:
+                print(f"  {error}", file=sys.stderr)
+                continue
             waiting.clear()
         _answer(engine, who, messages, options)
 

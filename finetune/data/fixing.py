@@ -25,8 +25,6 @@ from finetune.errors import DataError, Problem, SurroundingsError
 
 CHANGES_FORMAT = 1
 CHANGES_SUFFIX = ".changes.json"
-# Kinds of mending that are no findings: nobody is harmed by them, so nobody is told of them before.
-TIDIED = ("blanks", "line_ends")
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})([^\n]*)")
 _BREAKS = re.compile("[\x0b\x0c\x1c-\x1e]")

@@ -10,6 +10,7 @@ import atexit
 import hashlib
 import io
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,12 @@ MAX_ASPECT = 199.0  # image processors of the Qwen-VL kind refuse 200 and more
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 ACCEPTED = "PNG, JPEG, WebP, GIF and BMP"
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 turn the image by a quarter
+# Greys finer than 8 bits come in files of 16; what measured them (X-ray, scanner) often fills 12 or 14 of these.
+_GREY_BITS = (12, 14, 16)
 _PREVIEW_PIXELS = 64  # as small as this a JPEG may be unpacked to see that it is whole
+
+_LINE_AFTER = re.compile(rf"\A((?:{IMAGE_MARK}[ \t]*\n?)*{IMAGE_MARK})[ \t]*\r?\n")
+_LINE_BEFORE = re.compile(rf"\r?\n({IMAGE_MARK}(?:\n?[ \t]*{IMAGE_MARK})*)\s*\Z")
 
 _kept_folder: Path | None = None
 
@@ -64,7 +70,7 @@ def look_at(data: bytes) -> tuple[int, int]:
     """
     image = _opened(data)
     width, height = image.size
-    turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+    turned = _orientation(image) in (5, 6, 7, 8)
     # A JPEG is unpacked at an eighth of its size: every byte is read, and most of the time is saved.
     image.draft(None, (_PREVIEW_PIXELS, _PREVIEW_PIXELS))
     _unpack(image)
@@ -74,6 +80,8 @@ def look_at(data: bytes) -> tuple[int, int]:
 def upright(data: bytes) -> Image.Image:
     """The pixels as RGB, turned as the orientation mark says; what is transparent becomes white. Nothing else is kept.
 
+    Greys of 16 bits are made 8 over their whole range, not cut off at 255: see `_eight_bits`.
+
     Raises:
         ImageError: as `look_at`.
     """
@@ -81,7 +89,10 @@ def upright(data: bytes) -> Image.Image:
 
     image = _opened(data)
     _unpack(image)
+    _orientation(image)
     image = ImageOps.exif_transpose(image)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        image = _eight_bits(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         above = image.convert("RGBA")
         image = Image.new("RGBA", above.size, "white")
@@ -97,24 +108,52 @@ def _opened(data: bytes) -> Image.Image:
 
     if not data:
         raise ImageError("is empty", "save or download it again")
+    image = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower and comes next
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            image.getexif()
+            image = Image.open(io.BytesIO(data), formats=FORMATS)  # the header alone: nothing is unpacked
+        num_pixels, longest = image.width * image.height, max(image.size)
     except Image.DecompressionBombError:
-        raise ImageError(f"unpacks to more than {MAX_PIXELS:,} pixels", "make it smaller") from None
+        num_pixels = longest = MAX_PIXELS + 1  # Pillow's own limit is higher
     except UnidentifiedImageError:
         raise ImageError("is no image that can be read", f"{ACCEPTED} are read; convert it") from None
     except Exception as error:  # Pillow's readers raise of many kinds on broken files
         raise _broken(error) from None
-    width, height = image.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PIXELS:
-        what = f"has {width:,} x {height:,} pixels; {MAX_PIXELS:,} in all and {MAX_SIDE_PIXELS:,} a side are read"
-        raise ImageError(what, "make it smaller")
-    if min(width, height) < 1 or max(width, height) / min(width, height) > MAX_ASPECT:
-        raise ImageError(f"is {width:,} x {height:,} pixels: too narrow", "cut or join it to another shape")
+    # No number stands in what is wrong, as rows with the same fault are told of together and without their numbers.
+    if image is None or num_pixels > MAX_PIXELS or longest > MAX_SIDE_PIXELS:
+        fix = f"make it smaller: at most {MAX_PIXELS:,} pixels in all and {MAX_SIDE_PIXELS:,} a side are read"
+        raise ImageError("has too many pixels", fix)
+    if min(image.size) < 1 or longest / min(image.size) > MAX_ASPECT:
+        fix = f"cut or join it to another shape: at most {MAX_ASPECT:.0f} times as long as wide"
+        raise ImageError("is too narrow", fix)
     return image
+
+
+def _orientation(image: Image.Image) -> Any:
+    """The orientation mark. Only for an image of known size: of some formats it is looked for by unpacking."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception as error:  # as in `_opened`
+        raise _broken(error) from None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey values of up to 16 bits as 8: the fewest of 12, 14 and 16 bits that hold the brightest become 0 to 255.
+
+    Pillow's own conversion cuts at 255, which makes nearly all of an X-ray or a scan white.
+    """
+    import numpy as np
+    from PIL import Image
+
+    values = np.asarray(image).clip(0, 65_535)
+    brightest = int(values.max())
+    top = next(2**bits - 1 for bits in _GREY_BITS if brightest < 2**bits)
+    table = ((np.arange(65_536, dtype=np.int64) * 255 + top // 2) // top).clip(0, 255).astype(np.uint8)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int) and 0 <= clear <= 65_535:
+        table[clear] = 255  # one grey that stands for "transparent": white, as elsewhere
+    return Image.fromarray(table[values])
 
 
 def _unpack(image: Image.Image) -> None:
@@ -141,12 +180,16 @@ def read_file(path: Path) -> bytes:
             raise ImageError("is missing: there is no such file", "correct the path, or put the image there")
         if not path.is_file():
             raise ImageError("is no file", "name an image file")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ImageError(f"is larger than {MAX_FILE_BYTES // 1024**2} MiB", "save it smaller")
+        _check_bytes(path.stat().st_size)
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "the path is not possible"
         raise ImageError(f"cannot be read: {reason}", "correct the path, or its rights") from None
+
+
+def _check_bytes(num_bytes: int) -> None:
+    if num_bytes > MAX_FILE_BYTES:
+        raise ImageError("has too many bytes", f"save it smaller: at most {MAX_FILE_BYTES // 1024**2} MiB are read")
 
 
 def ref_of_file(path: Path, name: str = "") -> ImageRef:
@@ -166,8 +209,7 @@ def ref_of_bytes(data: bytes, name: str = "") -> ImageRef:
     Raises:
         ImageError: see `look_at`.
     """
-    if len(data) > MAX_FILE_BYTES:
-        raise ImageError(f"is larger than {MAX_FILE_BYTES // 1024**2} MiB", "save it smaller")
+    _check_bytes(len(data))
     width, height = look_at(data)
     return ImageRef(hashlib.sha256(data).hexdigest(), width, height, "", name)
 
@@ -238,6 +280,11 @@ def without_marks(message: Message) -> Message:
     return replace(message, content=message.content.replace(IMAGE_MARK, ""), images=())
 
 
+def on_one_line(text: str) -> str:
+    """Line ends between an image and the text after or before it left off: they belong to the mark, not to the text."""
+    return _LINE_BEFORE.sub(r"\1", _LINE_AFTER.sub(r"\1", text))
+
+
 def written(ref: ImageRef) -> dict[str, Any] | str:
     """How a mended row names an image: its file, or its pixels (and nothing beside them) as a data: address.
 
@@ -268,10 +315,10 @@ def held_image(file: str | Path) -> HeldImage:
 
 
 def question_with(text: str, files: Sequence[str | Path]) -> dict[str, Any]:
-    """A user's turn that shows image files before its text, as finetune.generation.Engine takes it.
+    """A user's turn that shows image files, as finetune.generation.Engine takes it; see `question_of`.
 
     Raises:
-        DataError: a file is missing, or no whole image within the limits.
+        DataError: a file is missing, or no whole image within the limits; or the text has other places for images.
     """
     shown: list[ImageRef] = []
     problems: list[str | Problem] = []
@@ -286,7 +333,17 @@ def question_with(text: str, files: Sequence[str | Path]) -> dict[str, Any]:
 
 
 def question_of(text: str, shown: Sequence[ImageRef]) -> dict[str, Any]:
-    """A user's turn that shows images before its text."""
+    """A user's turn that shows images: at the places that its text marks, or before the text where it marks none.
+
+    Raises:
+        DataError: the text marks some places, and not one for each image.
+    """
     if not shown:
         return {"role": "user", "content": text}
-    return {"role": "user", "content": IMAGE_MARK * len(shown) + text, "images": list(shown)}
+    num_marks = text.count(IMAGE_MARK)
+    if num_marks not in (0, len(shown)):
+        what = f"the number of {IMAGE_MARK} in the question is not the number of its images"
+        fix = f"write {IMAGE_MARK} once for each image, or leave it out"
+        raise DataError(Problem("", "", what, f"{num_marks} and {len(shown)}", fix))
+    placed = on_one_line(text) if num_marks else IMAGE_MARK * len(shown) + text
+    return {"role": "user", "content": placed, "images": list(shown)}

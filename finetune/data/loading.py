@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from finetune.data import findings, outcomes, pipeline
+from finetune.data.converting.conversion import warned
 from finetune.data.converting.recognition import Choices
 from finetune.data.fates import Fates
 from finetune.data.likeness.marks_store import without_signatures
@@ -115,6 +116,7 @@ def _report_of(loaded: LoadedRecipe, gathered: Gathered) -> DataReport:
     data, report = loaded.recipe.data, DataReport()
     for file in gathered.files:
         report.notes += file.notes
+        report.warnings += warned(file.plan, file.seen) if file.plan else []
         report.files.append(pipeline.facts_of(file))
     report.num_rows_read, report.num_images = gathered.num_rows, gathered.num_images
     if gathered.num_images and data.privacy != "off":
@@ -313,6 +315,7 @@ class _Loading:
         self.fates.hold_out(held_out.numbers)
         trained = self._weighted(train)
         self._tell_unused(trained, held_out.numbers)
+        self._tell_shared_images(trained, held_out.numbers)
         prompt = self.data.system_prompt
         splits = Rows(store, trained, prompt), Rows(store, held_out.numbers, prompt)
         has_own = store.has_system()
@@ -342,6 +345,22 @@ class _Loading:
                 what = f"{file.source.name}: none of its {plural(file.num_rows, 'row')} is used"
                 left_out = ", ".join(f"{num:,} as {reason}" for reason, num in reasons.items())
                 self.report.warnings.append(f"{what}: {left_out}" if left_out else what)
+
+    def _tell_shared_images(self, trained: np.ndarray, held_out: np.ndarray) -> None:
+        """Warn of held-out rows with an image that training rows show too: other questions, and the answer is known."""
+        if not self.report.num_images or self.data.leakage == "off":
+            return
+        shown = self.gathered.store.images()
+        seen = set[str]().union(*(shown.get(number, ()) for number in trained.tolist()))
+        pictured = [number for number in held_out.tolist() if number in shown]
+        shared = [number for number in pictured if shown[number] & seen]
+        if shared:
+            places = [self.gathered.store.row(number).where for number in shared[: outcomes.PLACES_SHOWN]]
+            told = outcomes.places_shown(places, len(shared))
+            verb = "shows" if len(shared) == 1 else "show"
+            what = f"{plural(len(pictured), 'held-out row')} with images {verb} one of the training rows' images"
+            why = "what was learnt of it counts as if it were new; keep an image on one side with data.group_by"
+            self.report.warnings.append(f"{len(shared):,} of {what} ({told}): {why}")
 
     def _weighted(self, train: Side) -> np.ndarray:
         """Row numbers of the training split: those of a source with weight 2 stand twice, with 0.5 half of them do.

@@ -280,6 +280,22 @@ class Store:
             found.append(np.array([role == "system" for role in roles.to_pylist()], bool))
         return np.concatenate(found)
 
+    def images(self) -> dict[int, set[str]]:
+        """Row number -> sha256 (hex) of each image it shows; rows without an image are left out."""
+        import numpy as np
+
+        found: dict[int, set[str]] = {}
+        start = 0
+        for batch in self.batches:
+            turns = batch.column("messages")
+            texts = turns.values.field("images").to_pylist()
+            places = [place for place, text in enumerate(texts) if text]
+            rows = np.searchsorted(np.array(turns.offsets.to_pylist()), places, side="right") - 1
+            for row, place in zip(rows.tolist(), places):
+                found.setdefault(start + row, set()).update(words[0] for words in json.loads(texts[place]))
+            start += batch.num_rows
+        return found
+
     def table(self) -> pa.Table:
         """All rows as one table over the same memory or the same mapped file."""
         import pyarrow as pa

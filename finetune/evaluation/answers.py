@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.data import IMAGE_MARK, Conversation
-from finetune.errors import ModelError
+from finetune.data import IMAGE_MARK, Conversation, question_of
+from finetune.data.shapes import name_shown
+from finetune.errors import DataError, ModelError, Problem
 from finetune.generation import Engine
 
 NUM_HELD_OUT = 8
 # Scripts that are written without blanks: each sign counts as a word.
 _SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}]+(?:['’-][^\W{_SIGNS}]+)*")
+_BLANK_AFTER = ("", *" \t\r\n.,;:?!)，。；：？！）")  # no blank is put between an image and one of these
 # str.splitlines breaks at these; JSON does not escape them by itself.
 _LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
 
@@ -41,24 +43,48 @@ class Question:
 
 
 def gather(
-    engine: Engine, asked: Sequence[dict[str, str]], held_out: Sequence[Conversation], limit: int
+    engine: Engine,
+    asked: Sequence[dict[str, Any]],
+    held_out: Sequence[Conversation],
+    limit: int,
+    *,
+    name_images: bool = False,
 ) -> tuple[list[Question], int]:
     """The questions to put: those of the recipe, then the first held-out rows (those without tools).
 
     A question is left out when it does not leave room for an answer of `limit` tokens: its history would have to be
     cut, or it could not be answered at all.
 
+    Args:
+        asked: from finetune.generation.read_questions.
+        name_images: whether the names of image files may stand in the texts that are shown (evaluate.show_rows).
+
     Returns:
         The questions, and the number left out.
+
+    Raises:
+        DataError: one of `asked` shows an image, and the base takes none.
     """
-    candidates = [
-        Question([{"role": "user", "content": row["question"]}], row["question"], row.get("reference"), "questions")
-        for row in asked
-    ]
-    candidates += [_of_row(row) for row in held_out[:NUM_HELD_OUT] if not row.tools]
+    check_images(asked, None if engine.takes_images else "this base takes no images")
+    candidates = [_of_recipe(row, name_images) for row in asked]
+    candidates += [_of_row(row, name_images) for row in held_out[:NUM_HELD_OUT] if not row.tools]
     room_tokens = engine.context_tokens - answer_limit(engine, limit)
     kept = [question for question in candidates if _num_tokens(engine, question) <= room_tokens]
     return kept, len(candidates) - len(kept)
+
+
+def check_images(asked: Sequence[dict[str, Any]], reason: str | None) -> None:
+    """See that the recipe's questions show no images to a base that takes none.
+
+    Args:
+        reason: why the base takes none; None where it does.
+
+    Raises:
+        DataError: they do.
+    """
+    if reason is not None and any(row.get("images") for row in asked):
+        fix = "choose a base of the Qwen-VL kind, or remove the images from the questions"
+        raise DataError(Problem("", "evaluate.questions", f"the questions show images, and {reason}", fix=fix))
 
 
 def answer_limit(engine: Engine, max_new_tokens: int) -> int:
@@ -73,17 +99,30 @@ def _num_tokens(engine: Engine, question: Question) -> float:
         return float("inf")
 
 
-def _of_row(row: Conversation) -> Question:
+def _of_recipe(row: dict[str, Any], name_images: bool) -> Question:
+    turn = question_of(row["question"], row.get("images") or ())
+    return Question([turn], _shown(turn, name_images), row.get("reference"), "questions")
+
+
+def _of_row(row: Conversation, name_images: bool = False) -> Question:
     turns = [message.as_dict() for message in row.messages]
     before, answer = turns[:-1], turns[-1]["content"]
-    said = [(turn["role"], _shown(turn)) for turn in before if turn["role"] != "system"]
+    said = [(turn["role"], _shown(turn, name_images)) for turn in before if turn["role"] != "system"]
     text = said[0][1] if len(said) == 1 else "\n\n".join(f"{role}: {words}" for role, words in said)
     return Question(before, text, answer, "held_out", row.where)
 
 
-def _shown(turn: dict[str, Any]) -> str:
-    """A turn as the page shows it: images by a word in their places."""
-    return turn["content"].replace(IMAGE_MARK, "[image] ", len(turn.get("images") or ()))
+def _shown(turn: dict[str, Any], name_images: bool) -> str:
+    """A turn as the page shows it: images by a word in their places, set off by one blank."""
+    shown = turn.get("images") or ()
+    text, *rest = turn["content"].split(IMAGE_MARK, len(shown))
+    for ref, after in zip(shown, rest):
+        name = Path(ref.name).name
+        # A name that does not look like one of a file may be a sentence, or a person.
+        word = f"[image: {name}]" if name_images and name and name_shown(name, named=True) == name else "[image]"
+        before = " " if text and not text[-1].isspace() else ""
+        text += before + word + ("" if after[:1] in _BLANK_AFTER else " ") + after
+    return text
 
 
 def ask(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from finetune.data import HeldImage, held_image, picture_of, question_of  # the demo shows images and imports this alone
 from finetune.generation.engine import Answer, Engine
 from finetune.generation.prompts import prompting
-from finetune.generation.sources import Source, find_source, read_questions
+from finetune.generation.questions import read_questions
+from finetune.generation.sources import Source, find_source
 
 __all__ = [
     "Answer",

@@ -67,6 +67,8 @@ class Engine:
         self.tokenizer = self.renderer.tokenizer
         pixels = (source.chat and source.chat.max_image_pixels) or source.max_image_pixels
         self.renderer.images = models.image_input(source.base, config, pixels)
+        counts = models.weight_counts(config, source.quantization)
+        hardware.require_room(*counts, dtype, self.device, source.quantization, label=self.base_name)
         self.model = models.load_base(source.base, dtype, device=self.device, quantization=source.quantization)
         if source.quantization != "none":
             self.notes.append(f"the base is held in {source.quantization}, as in training")

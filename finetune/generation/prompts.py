@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from finetune import models
@@ -17,10 +18,12 @@ _UNCHECKED = "the adapter has no chat.json, as in runs of older kits: template a
 def prompting(source: Source, config: Any) -> tuple[Renderer, list[str]]:
     """The renderer of what is served, and what was chosen, one line each.
 
-    An adapter that brings its own prompt is served with it, after recipe and base were seen to agree.
+    An adapter that brings its own prompt is served with it, after recipe and base were seen to agree. So is a merged
+    model, which is its own base.
 
     Raises:
-        IntegrityError: recipe or base give another prompt than the adapter was trained with, or it is another base.
+        IntegrityError: recipe or base give another prompt than the adapter was trained with, or it is another base; or
+            the folder's own files are not what they were.
     """
     chat, notes = source.chat, []
     options = {"enable_thinking": source.thinking == "keep"}
@@ -29,12 +32,18 @@ def prompting(source: Source, config: Any) -> tuple[Renderer, list[str]]:
         if source.adapter_dir is not None:
             notes.append(_UNCHECKED if source.where else _FOREIGN)
         return Renderer(tokenizer, options, also_stop=models.stop_ids_of(source.base, tokenizer)), notes
-    assert source.adapter_dir is not None
-    renderer = Renderer(models.load_chat_tokenizer(source.adapter_dir, chat), chat.template_options)
-    models.check_renderer(chat, renderer, source.adapter_dir.name)
+    folder = source.adapter_dir or Path(source.base.location)
+    models.check_own_template(chat, folder, fingerprint)
+    tokenizer = models.load_chat_tokenizer(folder, chat)
+    models.check_stop_tokens(chat, folder, tokenizer)
+    facts = models.base_facts(source.base, config)
+    if source.adapter_dir is None:
+        models.check_merged(chat, source.base, facts)
+    else:
+        notes = models.check_base(chat, source.base, facts)
+        notes += _compared(source, chat, options if source.where else chat.template_options)
+    renderer = Renderer(tokenizer, chat.template_options)
     renderer.stop_ids = chat.stop_ids
-    notes = models.check_base(chat, source.base, models.base_facts(source.base, config))
-    notes += _compared(source, chat, options if source.where else chat.template_options)
     what = "system prompt, template and stop tokens" if chat.system_prompt else "template and stop tokens"
     return renderer, [*notes, f"{what}: those the adapter was trained with ({chat.template_sha256[:12]})"]
 

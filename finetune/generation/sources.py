@@ -1,4 +1,4 @@
-"""What a RUN, ADAPTER or BASE argument turned out to be, and the questions of its recipe; loads no weights."""
+"""What a RUN, ADAPTER or BASE argument turned out to be; loads no weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from finetune import models, recipe, resources
 from finetune.errors import IntegrityError, ModelError, Problem, RunError
+from finetune.generation.questions import read_questions
 from finetune.runs import MANIFEST, Run, sha256_of
 
 _DEFAULT_NEW_TOKENS = 256
@@ -26,7 +27,7 @@ class Source:
     template_file: Path | None
     max_new_tokens: int
     thinking: str
-    chat: models.ChatFacts | None = None  # what the adapter's folder says of itself
+    chat: models.ChatFacts | None = None  # what the folder of the adapter, or of the merged model, says of itself
     where: str = ""  # the recipe that the words above are of; "" outside of a run
     max_image_pixels: int = models.DEFAULT_MAX_PIXELS
     quantization: str = "none"  # how the base was held in training, and is held here
@@ -57,10 +58,12 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
         fix = "name a run folder, an adapter folder, a base folder, a hub id like owner/name, or starter"
         raise ModelError(Problem(str(source), "", "no such run, adapter or base", fix=fix))
     found = models.find_base(str(source), None, path if path.is_dir() else None)
-    merged = models.read_merge(path) or {}  # a model that was merged goes on with the prompt it was trained under
-    thinking = "keep" if (merged.get("template_options") or {}).get("enable_thinking") else "off"
-    prompt = merged.get("system_prompt")
-    return Source(found.label, found, None, prompt, (), "auto", None, _DEFAULT_NEW_TOKENS, thinking)
+    chat = models.read_chat(path) if found.is_local and path.is_dir() else None
+    if chat is None:
+        return Source(found.label, found, None, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
+    # A model that was merged goes on as its adapter was trained.
+    title, prompt = chat.title or found.label, chat.system_prompt
+    return Source(title, found, None, prompt, (), "auto", None, chat.max_new_tokens, "off", chat)
 
 
 def _from_adapter(path: Path, base: str | None) -> Source:
@@ -77,7 +80,7 @@ def _from_adapter(path: Path, base: str | None) -> Source:
         raise ModelError(Problem(str(path), "", what, repr(name), "name that folder with --base"))
     # The commit belongs to the base it was trained on, not to another one.
     found = models.find_base(name, config.get("revision") if name == trained_on else None)
-    title = path.resolve().name
+    title = (chat and chat.title) or path.resolve().name
     if chat is None:
         return Source(title, found, path, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
     return Source(
@@ -97,14 +100,15 @@ def _from_adapter(path: Path, base: str | None) -> Source:
 
 def _chat_of(run: Run) -> models.ChatFacts | None:
     """chat.json of a run's adapter, seen to be the one that the run wrote; None in runs of older kits."""
-    chat = models.read_chat(run.adapter_dir)
+    where, fix = f"{run.path.name}/adapter/{models.CHAT}", "put it back, or start a new run"
+    path = run.adapter_dir / models.CHAT
     expected = (run.manifest.get("adapter") or {}).get("chat_sha256")
-    found = sha256_of(run.adapter_dir / models.CHAT) if chat is not None else None
-    if expected is not None and found != expected:
-        what = "is missing" if found is None else "was changed after training"
-        fix = "put it back, or start a new run"
-        got = models.then_now(expected, found) if found else ""
-        raise IntegrityError(Problem(f"{run.path.name}/adapter/{models.CHAT}", "", what, got, fix))
+    if expected is not None and not path.is_file():
+        raise IntegrityError(Problem(where, "", "is missing", fix=fix))
+    chat = models.read_chat(run.adapter_dir)
+    if chat is not None and expected is not None and (found := sha256_of(path)) != expected:
+        got = models.then_now(expected, found)
+        raise IntegrityError(Problem(where, "", "was changed after training", got, fix))
     return chat
 
 
@@ -150,44 +154,4 @@ def _example_questions(loaded: Any) -> tuple[str, ...]:
     name = loaded.recipe.evaluate.questions
     if name is None or not loaded.path_of("evaluate.questions", name).is_file():
         return ()
-    return tuple(question["question"] for question in read_questions(loaded))
-
-
-def read_questions(loaded: Any) -> list[dict[str, str]]:
-    """The recipe's evaluate.questions: JSON lines with "question" and, if known, "reference".
-
-    Raises:
-        DataError: the file cannot be read, or a line is no question; each with its line.
-    """
-    import json
-
-    from finetune.errors import DataError
-
-    name = loaded.recipe.evaluate.questions
-    if name is None:
-        return []
-    path = loaded.path_of("evaluate.questions", name)
-    problems: list[str | Problem] = []
-    questions = []
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        where = loaded.where("evaluate.questions")
-        reason = error.strerror or type(error).__name__
-        raise DataError(Problem(where, "evaluate.questions", f"cannot be read: {reason}", repr(name))) from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            question = row["question"]
-            if not isinstance(question, str) or not question.strip():
-                raise TypeError
-        except (ValueError, KeyError, TypeError):
-            fix = 'write one {"question": "..."} a line'
-            problems.append(Problem(f"{path.name}:{number}", "question", "is not a question", fix=fix))
-            continue
-        questions.append({key: value for key, value in row.items() if isinstance(value, str)})
-    if problems:
-        raise DataError(problems)
-    return questions
+    return tuple(question["question"] for question in read_questions(loaded, with_images=False))

@@ -2,7 +2,7 @@
 
 from finetune.models.adapter_check import check_adapter
 from finetune.models.adapters import load_adapter, save_adapter
-from finetune.models.attaching import attach_adapter, check_settings, trainable_facts
+from finetune.models.attaching import attach_adapter, check_settings, saved_sizes, trainable_facts
 from finetune.models.base import attention_for, base_facts, base_notes, context_tokens, load_base, load_config
 from finetune.models.chat_facts import (
     CHAT,
@@ -11,7 +11,9 @@ from finetune.models.chat_facts import (
     another_template,
     chat_facts,
     check_base,
-    check_renderer,
+    check_merged,
+    check_own_template,
+    check_stop_tokens,
     check_system_prompt,
     compare_chat,
     load_chat_tokenizer,
@@ -20,24 +22,25 @@ from finetune.models.chat_facts import (
     then_now,
 )
 from finetune.models.fetching import fetch, find_fetched
+from finetune.models.fitting import fitting_notes, misfits
 from finetune.models.merged_files import own_dtype
-from finetune.models.merging import check_new, merge, read_merge
+from finetune.models.merging import check_new, merge
 from finetune.models.new_tokens import extend_tokenizer
 from finetune.models.opening import stop_ids_of
 from finetune.models.proving import Witness, bear_witness, let_go, proof_line, prove_adapter
 from finetune.models.quantized import (
-    adapter_kept_in_float32,
     kind_of,
     quantization_facts,
     quantization_notes,
     require_quantization,
 )
-from finetune.models.sizes import Sizes, sizes_of
+from finetune.models.shards import check_files
+from finetune.models.sizes import Sizes, sizes_of, weight_counts
 from finetune.models.sources import BaseSource, find_base, hub_errors
-from finetune.models.structure import Structure, structure_of, targets_for, title_of
+from finetune.models.structure import structure_of
 from finetune.models.templates import shipped_templates
 from finetune.models.tokenizers import check_vocabulary, load_tokenizer
-from finetune.models.vision import DEFAULT_MAX_PIXELS, ImageInput, RowImages, image_input, why_no_images
+from finetune.models.vision import DEFAULT_MAX_PIXELS, RowImages, image_input, why_no_images
 
 __all__ = [
     "CHAT",
@@ -45,12 +48,9 @@ __all__ = [
     "OF_BASE",
     "BaseSource",
     "ChatFacts",
-    "ImageInput",
     "RowImages",
     "Sizes",
-    "Structure",
     "Witness",
-    "adapter_kept_in_float32",
     "another_template",
     "attach_adapter",
     "attention_for",
@@ -60,9 +60,12 @@ __all__ = [
     "chat_facts",
     "check_adapter",
     "check_base",
+    "check_files",
+    "check_merged",
     "check_new",
-    "check_renderer",
+    "check_own_template",
     "check_settings",
+    "check_stop_tokens",
     "check_system_prompt",
     "check_vocabulary",
     "compare_chat",
@@ -71,6 +74,7 @@ __all__ = [
     "fetch",
     "find_base",
     "find_fetched",
+    "fitting_notes",
     "hub_errors",
     "image_input",
     "kind_of",
@@ -81,23 +85,23 @@ __all__ = [
     "load_config",
     "load_tokenizer",
     "merge",
+    "misfits",
     "own_dtype",
     "proof_line",
     "prove_adapter",
     "quantization_facts",
     "quantization_notes",
     "read_chat",
-    "read_merge",
     "require_quantization",
     "save_adapter",
     "save_chat",
+    "saved_sizes",
     "shipped_templates",
     "sizes_of",
     "stop_ids_of",
     "structure_of",
-    "targets_for",
     "then_now",
-    "title_of",
     "trainable_facts",
+    "weight_counts",
     "why_no_images",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 from finetune.errors import IntegrityError, ModelError, Problem
 from finetune.models.new_tokens import MAX_NEW_TOKENS
 from finetune.models.weights import read_header
+from finetune.recipe.adapter_words import MAX_RANK, MAX_SCALE, most_alpha
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # peft can carry base weights in an adapter file and writes them into the base on load; these names never do.
@@ -19,7 +20,7 @@ _LORA_TENSOR = re.compile(
 )
 # Rows of tokens, which stand in for rows of the base while the adapter is on; only those that the config lists.
 _ROWS = ".token_adapter.trainable_tokens_delta"
-_MAX_RANK, _MAX_SCALE, _MAX_WEIGHT = 1024, 64, 1e4
+_MAX_WEIGHT = 1e4
 _MAX_HEADER_BYTES, _MAX_CONFIG_BYTES = 4 << 20, 1 << 20
 # What an adapter's config may say. Everything else that peft knows either changes the base while it loads (pissa,
 # loftq, layer_replication), imports names from the config (auto_mapping), or is not LoRA on linear layers.
@@ -84,15 +85,14 @@ def _wrong_sizes(config: dict[str, Any], where: str) -> list[str | Problem]:
     ranks = {"r": rank, **{f"rank_pattern.{k}": v for k, v in patterns["rank_pattern"].items()}}
     alphas = {"lora_alpha": alpha, **{f"alpha_pattern.{k}": v for k, v in patterns["alpha_pattern"].items()}}
     for key, value in ranks.items():
-        if not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_RANK):
-            problems.append(Problem(where, key[:60], f"outside 1..{_MAX_RANK}", repr(value)[:40]))
+        if not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RANK):
+            problems.append(Problem(where, key[:60], f"outside 1..{MAX_RANK}", repr(value)[:40]))
     if problems:
         return problems
-    smallest = min(ranks.values())
-    divisor = smallest**0.5 if config.get("use_rslora") else smallest
+    most = most_alpha(min(ranks.values()), bool(config.get("use_rslora")))
     for key, value in alphas.items():
-        if not (_is_number(value) and 0 < value <= _MAX_SCALE * divisor):
-            what = f"alpha / {'sqrt(r)' if config.get('use_rslora') else 'r'} outside 0..{_MAX_SCALE}"
+        if not (_is_number(value) and 0 < value <= most):
+            what = f"alpha / {'sqrt(r)' if config.get('use_rslora') else 'r'} outside 0..{MAX_SCALE}"
             problems.append(Problem(where, key[:60], what, repr(value)[:40]))
     return problems
 

@@ -37,21 +37,16 @@ def attach_adapter(model: Any, settings: Any, seed: int, tokenizer: Any = None) 
     check_settings(structure, settings)
     modules, parameters = _targets(structure, settings)
     indices = tokens.prepare(model, tokenizer, settings.new_tokens)
-    twice = 2 if settings.method in starts.METHODS else 1
     torch.manual_seed(seed)
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
-        r=twice * settings.r,
-        lora_alpha=twice * settings.alpha,  # type: ignore[arg-type]  # peft divides it, and takes any number
         lora_dropout=settings.dropout,
         target_modules=modules,
         target_parameters=parameters or None,
-        rank_pattern={name: twice * value for name, value in settings.rank_pattern.items()},
-        alpha_pattern={name: twice * value for name, value in settings.alpha_pattern.items()},
         trainable_token_indices=indices or None,
         bias="none",
-        use_rslora=settings.method == "rslora",
         use_dora=settings.method == "dora",
+        **saved_sizes(settings),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a name that will change
@@ -78,21 +73,52 @@ def check_settings(structure: Structure, settings: Any) -> None:
             modules without adapter, a method that cannot be put on the experts of a mixture, or new tokens where the
             head has biases.
     """
-    endings, parameters = targets_for(structure, _choice(settings))
-    problems = list(_stacked_problems(settings)) if parameters else []
+    if problems := wrong_settings(structure, settings):
+        raise ModelError(problems)
+
+
+def wrong_settings(structure: Structure, settings: Any) -> list[str | Problem]:
+    """All that `check_settings` refuses; what hangs on a setting that is wrong itself is left for the next time."""
+    problems: list[str | Problem] = []
+    try:
+        endings, parameters = targets_for(structure, _choice(settings))
+    except ModelError as error:
+        problems += error.problems
+        endings, parameters = None, []
+    if parameters:
+        problems += _stacked_problems(settings)
     if settings.new_tokens and structure.head_bias:
         problems.append(tokens.head_has_biases())
     chosen, wrong = _chosen_layers(settings.layers, structure.num_layers)
     problems += wrong
-    if not wrong:
-        names = [name for name in _caught(structure, endings, parameters) if _is_in(name, chosen)]
-        if not names:
-            what = "no module of adapter.target_modules is in these layers"
-            problems.append(Problem("", _LAYERS, what, _shown(settings.layers), "choose other layers"))
-        else:
-            problems += _idle_patterns(settings, names)
-    if problems:
-        raise ModelError(problems)
+    if endings is None:
+        # Where the adapter goes is not known: a pattern is wrong only where no module at all answers to it.
+        linear = [name for name, role in structure.roles.items() if role in ("attention", "mlp", "expert")]
+        return [*problems, *_idle_patterns(settings, [*linear, *_caught(structure, (), structure.experts)])]
+    caught = _caught(structure, endings, parameters)
+    names = [name for name in caught if wrong or _is_in(name, chosen)]
+    if not names:
+        what = "no module of adapter.target_modules is in these layers"
+        problems.append(Problem("", _LAYERS, what, _shown(settings.layers), "choose other layers"))
+        names = caught
+    return [*problems, *_idle_patterns(settings, names)]
+
+
+def adapted_names(structure: Structure, settings: Any) -> list[str]:
+    """Full names of the modules, and expert parameters, that get an adapter; the settings are known to fit."""
+    return _caught(structure, *_targets(structure, settings))
+
+
+def saved_sizes(settings: Any) -> dict[str, Any]:
+    """Ranks and strengths as adapter_config.json gives them: PiSSA's and OLoRA's are twice the recipe's."""
+    twice = 2 if settings.method in starts.METHODS else 1
+    return {
+        "r": twice * settings.r,
+        "lora_alpha": twice * settings.alpha,
+        "rank_pattern": {name: twice * value for name, value in settings.rank_pattern.items()},
+        "alpha_pattern": {name: twice * value for name, value in settings.alpha_pattern.items()},
+        "use_rslora": settings.method == "rslora",
+    }
 
 
 def _choice(settings: Any) -> str | list[str]:

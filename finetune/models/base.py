@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import ModelError, Problem
+from finetune.errors import ModelError, Problem, SurroundingsError
 from finetune.models import native, quantized
 from finetune.models.anatomy import auto_class_of
 from finetune.models.shards import check_files, weights_digest
@@ -147,7 +147,7 @@ def load_base(
     if hasattr(text, "router_aux_loss_coef"):
         # A loss on routers that are frozen has no effect but noise; trainers turn it on by themselves.
         text.router_aux_loss_coef, text.output_router_logits = 0.0, False
-    with hub_errors(source), _quietly():
+    with hub_errors(source), memory_errors(source, dtype), _quietly():
         outcome: Any = auto_class_of(config).from_pretrained(
             source.location,
             config=config,
@@ -164,7 +164,29 @@ def load_base(
     _check_loaded(model, info, source)
     if quantization != "none":
         return quantized.settle(model).eval()
-    return model.to(device).eval()
+    with memory_errors(source, dtype):
+        return model.to(device).eval()
+
+
+# What allocators say: of torch on a CPU (Linux, Windows), of CUDA, of the system.
+_NO_MEMORY = ("alloc_cpu", "not enough memory", "out of memory", "annot allocate memory", "can't allocate memory")
+
+
+@contextlib.contextmanager
+def memory_errors(source: BaseSource, dtype: str) -> Iterator[None]:
+    """Tell of memory that ran out while a base was loaded; in the kit's own words, theirs are cut anywhere.
+
+    Raises:
+        SurroundingsError: it ran out.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in _NO_MEMORY):
+            raise
+        what = f"memory ran out while it was loaded in {dtype}"
+        fix = "end what else holds memory, use a machine with more of it, or take a smaller base"
+        raise SurroundingsError(Problem("", _KEY, what, repr(source.label), fix)) from error
 
 
 def _packing_words(config: Any, source: BaseSource, quantization: str) -> dict[str, Any]:
@@ -172,11 +194,16 @@ def _packing_words(config: Any, source: BaseSource, quantization: str) -> dict[s
     if stored_as(config) is None:
         return {}
     if quantization != "none":
-        what = "its weights are stored as MXFP4 and are unpacked to 16 bit for training; they are not rounded again"
-        raise ModelError(Problem("", "base.quantization", what, quantization, "write quantization: none"))
+        raise ModelError(packed_and_rounded(quantization))
     from transformers.utils.quantization_config import Mxfp4Config
 
     return {"quantization_config": Mxfp4Config(dequantize=True)}
+
+
+def packed_and_rounded(quantization: str) -> Problem:
+    """Why a base stored as MXFP4 is not rounded again."""
+    what = "its weights are stored as MXFP4 and are unpacked to 16 bit for training; they are not rounded again"
+    return Problem("", "base.quantization", what, quantization, "write quantization: none")
 
 
 def _check_loaded(model: Any, info: dict[str, Any], source: BaseSource) -> None:

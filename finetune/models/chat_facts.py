@@ -1,9 +1,9 @@
-"""How an adapter is spoken to: system prompt, template, stop tokens and base, written beside its weights.
+"""How an adapter or a merged model is spoken to: system prompt, template, stop tokens and base, beside its weights.
 
 An adapter answers well only under the prompt it was trained under. So its folder holds the tokenizer's files, the
 template (chat_template.jinja) and chat.json, which names the rest and the hash of each part; whoever serves the
 adapter, in its run or copied elsewhere, takes them from there and refuses what differs. No path of a machine and no
-text of a row is in them.
+text of a row is in them. A model that was merged has the same files; there `base` is the merged model itself.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import finetune
 from finetune.errors import IntegrityError, Problem, shown
+from finetune.models.adapter_check import CONFIG, WEIGHTS
+from finetune.models.merged_files import MERGE_JSON
 from finetune.models.sources import BaseSource
 from finetune.models.templates import read_template, shipped_templates
 from finetune.models.templates.safety import check_template
+from finetune.models.tokenizers import clean_tokenizer_config
+from finetune.models.weights import mark, marks_of
 from finetune.runs import sha256_of, write_json
 
 CHAT, TEMPLATE = "chat.json", "chat_template.jinja"
+_ADAPTER_FILES = (CONFIG, WEIGHTS)
 CHAT_SCHEMA = 1
 # From where a template was: the base's own, one that the kit ships, or a file that the recipe names.
 OF_BASE, OF_KIT, OF_RECIPE = "base", "kit", "recipe"
@@ -32,8 +38,10 @@ BASE_KEYS = ("id", "revision", "is_local", "config_sha256", "weights_sha256", "v
 _MAX_BYTES = 4 << 20
 _SHOWN = 12  # characters of a hash that an error prints
 _TOKENIZER_FILE = (".json", ".jinja", ".txt", ".model")
-# Words of a tokenizer_config.json that tell of the machine it was written on, or ask for code.
-_LEFT_OUT = ("name_or_path", "is_local", "local_files_only", "auto_map", "tokenizer_file")
+# In the header of an adapter's weights: the kit wrote it, with a chat.json beside it. adapter_config.json takes no
+# words of others; a run's checkpoints, which have no chat.json on purpose, are saved without it.
+MARK = "finetune_kit"
+_LONGEST_TITLE = 500  # as share.title
 # Read back, a tokenizer must write these as before: blanks, digits, two scripts, and its own control tokens.
 _SAMPLES = ("Hello, what helps?\n\n  12,345 mg", " leading blank", "您好，发烧怎么办？第3天", "naïve café 🙂")
 
@@ -50,9 +58,11 @@ class ChatFacts:
         stop_tokens: (text, id) of every token that ends an answer, by id.
         base: BASE_KEYS of the base it was trained on.
         max_new_tokens: default length limit of an answer.
-        files: name -> SHA-256 of the tokenizer's files in the folder, the template among them.
+        files: name -> SHA-256 of the tokenizer's files in the folder, the template among them, and of the adapter's.
         kit_version: the kit that wrote it.
         max_image_pixels: to how many pixels a picture is made smaller (data.max_image_pixels); None: no matter.
+        title: share.title, or the recipe's name; None: the folder's name is all there is.
+        model_files: of a merged model, name -> SHA-256 of its other files; its weights are hashed in `base`.
     """
 
     system_prompt: str | None
@@ -65,6 +75,8 @@ class ChatFacts:
     files: dict[str, str] = field(default_factory=dict)
     kit_version: str = finetune.__version__
     max_image_pixels: int | None = None
+    title: str | None = None
+    model_files: dict[str, str] = field(default_factory=dict)
 
     @property
     def system_prompt_sha256(self) -> str | None:
@@ -96,12 +108,14 @@ def chat_facts(
     chat_template: str = "auto",
     quantization: str = "none",
     max_image_pixels: int | None = None,
+    title: str | None = None,
 ) -> ChatFacts:
     """The facts of a renderer (finetune.render.Renderer) and a base (`base_facts`), for `save_chat` or to compare.
 
     Args:
         chat_template: the recipe's base.chat_template; it tells whose the template is.
         quantization: how the base was held in training.
+        title: the recipe's share.title, or its name.
     """
     tokenizer, template = renderer.tokenizer, renderer.template
     if any(read_template(name) == template for name in shipped_templates()):
@@ -119,6 +133,7 @@ def chat_facts(
         base={key: known.get(key) for key in BASE_KEYS},
         max_new_tokens=max_new_tokens,
         max_image_pixels=max_image_pixels if renderer.images is not None else None,
+        title="".join(c if c.isprintable() else " " for c in title or "").strip() or None,
     )
 
 
@@ -126,9 +141,11 @@ def chat_facts(
 
 
 def save_chat(folder: Path, tokenizer: Any, facts: ChatFacts) -> str:
-    """Write the tokenizer's files, chat_template.jinja and chat.json into an adapter's folder.
+    """Write the tokenizer's files, chat_template.jinja and chat.json into the folder of an adapter or a merged model.
 
-    The files are read back and must give the same ids: a tokenizer that does not survive being saved is refused now.
+    chat.json names the hashes of the other files too, so write them first. An adapter's weights are marked, so that a
+    chat.json that is gone later is missed. The tokenizer is read back and must give the same ids: one that does not
+    survive being saved is refused now.
 
     Returns:
         SHA-256 of chat.json, for the manifest.
@@ -139,17 +156,23 @@ def save_chat(folder: Path, tokenizer: Any, facts: ChatFacts) -> str:
     with tempfile.TemporaryDirectory(prefix="finetune-chat-") as name:
         staging = Path(name)
         tokenizer.save_pretrained(staging)
-        _clean_config(staging / "tokenizer_config.json")
         (staging / TEMPLATE).write_bytes(tokenizer.chat_template.encode())
+        clean_tokenizer_config(staging)
         files = sorted(path for path in staging.iterdir() if path.suffix in _TOKENIZER_FILE)
         _same_tokenizer(tokenizer, _open_tokenizer(staging), facts)
         for path in files:
             shutil.copyfile(path, folder / path.name)
+    if (folder / WEIGHTS).is_file():
+        mark(folder / WEIGHTS, {MARK: facts.kit_version})
+    names = [path.name for path in files] + [name for name in _ADAPTER_FILES if (folder / name).is_file()]
+    is_merged = (folder / MERGE_JSON).is_file()
+    others = {path.name for path in folder.glob("*.json")} - {*names, CHAT} if is_merged else set()
     write_json(
         folder / CHAT,
         {
             "schema": CHAT_SCHEMA,
             "kit_version": facts.kit_version,
+            "title": facts.title,
             "system_prompt": facts.system_prompt,
             "system_prompt_sha256": facts.system_prompt_sha256,
             "template_sha256": facts.template_sha256,
@@ -159,16 +182,11 @@ def save_chat(folder: Path, tokenizer: Any, facts: ChatFacts) -> str:
             "max_new_tokens": facts.max_new_tokens,
             "max_image_pixels": facts.max_image_pixels,
             "base": facts.base,
-            "files": {path.name: sha256_of(folder / path.name) for path in files},
+            "files": {name: sha256_of(folder / name) for name in names},
+            "model_files": {name: sha256_of(folder / name) for name in sorted(others)},
         },
     )
     return sha256_of(folder / CHAT)
-
-
-def _clean_config(path: Path) -> None:
-    words = json.loads(path.read_bytes())
-    kept = {key: value for key, value in words.items() if key not in _LEFT_OUT and key != "chat_template"}
-    path.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _same_tokenizer(before: Any, after: Any, facts: ChatFacts) -> None:
@@ -188,16 +206,19 @@ def _same_tokenizer(before: Any, after: Any, facts: ChatFacts) -> None:
 
 
 def read_chat(folder: Path) -> ChatFacts | None:
-    """What an adapter's folder says of itself; None where it has no chat.json (an adapter of another program).
+    """What a folder says of itself; None where it has no chat.json (an adapter of another program, a checkpoint, a base).
 
     Raises:
-        IntegrityError: it cannot be read, or a file beside it is not the one it names; with both hashes.
+        IntegrityError: it cannot be read, or a file beside it is not the one it names; with both hashes. Or it is
+            gone from a folder that the kit wrote it into.
     """
     path = folder / CHAT
+    where, again = f"{folder.name}/{CHAT}", _again(folder)
     if not path.exists() and not path.is_symlink():
+        if (folder / MERGE_JSON).exists() or MARK in marks_of(folder / WEIGHTS):
+            what = "is missing; the kit wrote it, and nothing else says with which system prompt and template to ask"
+            raise IntegrityError(Problem(where, "", what, fix=f"put it back, or {again}"))
         return None
-    where = f"{folder.name}/{CHAT}"
-    again = "fetch the adapter again"
     try:
         if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
             raise ValueError
@@ -213,7 +234,7 @@ def read_chat(folder: Path) -> ChatFacts | None:
     if facts.system_prompt_sha256 != words.get("system_prompt_sha256"):
         got = then_now(words.get("system_prompt_sha256"), facts.system_prompt_sha256)
         problems.append(Problem(where, "system_prompt", "was changed after training", got, again))
-    for name, expected in sorted(facts.files.items()):
+    for name, expected in sorted({**facts.model_files, **facts.files}.items()):
         found = sha256_of(folder / name) if (folder / name).is_file() and not (folder / name).is_symlink() else None
         if found != expected:
             what = "is missing" if found is None else "was changed after training"
@@ -224,22 +245,29 @@ def read_chat(folder: Path) -> ChatFacts | None:
     return facts
 
 
+def _again(folder: Path) -> str:
+    """What to do about a folder that is not whole."""
+    return "merge again" if (folder / MERGE_JSON).exists() else "fetch the adapter again, with all of its files"
+
+
 def _facts_of(words: dict[str, Any]) -> ChatFacts:
     """chat.json's words as facts. Raises ValueError, KeyError or TypeError where they are not of its form."""
     prompt, options, base, files = (words[k] for k in ("system_prompt", "template_options", "base", "files"))
     stops = tuple((token["text"], token["id"]) for token in words["stop_tokens"])
-    limit, pixels = words["max_new_tokens"], words.get("max_image_pixels")
+    limit, pixels, title = words["max_new_tokens"], words.get("max_image_pixels"), words.get("title")
+    others = words.get("model_files", {})
     is_right = (
         isinstance(prompt, (str, type(None)))
         and all(isinstance(words[key], str) for key in ("template_sha256", "template_from", "kit_version"))
-        and all(isinstance(table, dict) for table in (options, base, files))
+        and all(isinstance(table, dict) for table in (options, base, files, others))
         and all(isinstance(text, str) and type(token_id) is int and token_id >= 0 for text, token_id in stops)
         and type(limit) is int
         and limit > 0
         and (pixels is None or (type(pixels) is int and pixels > 0))
         and stops
         and TEMPLATE in files
-        and all(Path(name).name == name and isinstance(value, str) for name, value in files.items())
+        and all(Path(name).name == name and isinstance(value, str) for name, value in {**files, **others}.items())
+        and (title is None or (isinstance(title, str) and title.isprintable() and 0 < len(title) <= _LONGEST_TITLE))
     )
     if not is_right:
         raise ValueError
@@ -254,6 +282,8 @@ def _facts_of(words: dict[str, Any]) -> ChatFacts:
         files=files,
         kit_version=words["kit_version"],
         max_image_pixels=pixels,
+        title=title,
+        model_files=others,
     )
 
 
@@ -268,13 +298,13 @@ def load_chat_tokenizer(folder: Path, facts: ChatFacts) -> Any:
     """
     check_template((folder / TEMPLATE).read_bytes().decode(errors="replace"), f"{folder.name}/{TEMPLATE}")
     with tempfile.TemporaryDirectory(prefix="finetune-chat-") as name:
-        for file in facts.files:
+        for file in facts.files.keys() - set(_ADAPTER_FILES):
             shutil.copyfile(folder / file, Path(name) / file)
         try:
             return _open_tokenizer(Path(name))
         except Exception as error:  # somebody's file: whatever transformers raises is about it
             what = f"the tokenizer cannot be opened: {type(error).__name__}"
-            raise IntegrityError(Problem(folder.name, "", what, fix="fetch the adapter again")) from error
+            raise IntegrityError(Problem(folder.name, "", what, fix=_again(folder))) from error
 
 
 def _open_tokenizer(folder: Path) -> Any:
@@ -347,6 +377,7 @@ def _other(where: str, key: str, what: str, then: str, now: str, of_recipe: bool
     return Problem(where, key, f"{what} not what the adapter was trained with", then_now(then, now), fix)
 
 
+_NOT_AS_TRAINED = "is not what the adapter was trained with"
 _OTHER_BASE = "name the base it was trained on with --base"
 
 
@@ -384,24 +415,46 @@ def check_base(recorded: ChatFacts, source: BaseSource, facts: dict[str, Any]) -
     return []
 
 
-def check_renderer(recorded: ChatFacts, renderer: Any, where: str) -> None:
-    """See that the renderer made of an adapter's own files is the one that chat.json names.
+def check_merged(recorded: ChatFacts, source: BaseSource, facts: dict[str, Any]) -> None:
+    """See that a merged model is the one that was written; `facts`: `base_facts` of it.
 
     Raises:
-        IntegrityError: template or stop tokens are others; with both hashes.
+        IntegrityError: its weights or its config are others; with both hashes.
     """
-    problems: list[str | Problem] = []
-    fix = "fetch the adapter again"
-    what = "is not what the adapter was trained with"
-    if renderer.template_fingerprint != recorded.template_sha256:
-        got = then_now(recorded.template_sha256, renderer.template_fingerprint)
-        problems.append(Problem(f"{where}/{TEMPLATE}", "", what, got, fix))
-    found = renderer.tokenizer.convert_ids_to_tokens(recorded.stop_ids)
+    for key, what in (("config_sha256", "its config was"), ("weights_sha256", "its weights were")):
+        then, now = recorded.base.get(key), facts.get(key)
+        if then != now:
+            got = then_now(then, now)
+            raise IntegrityError(Problem(source.label, "", f"{what} changed after it was merged", got, "merge again"))
+
+
+def check_own_template(recorded: ChatFacts, folder: Path, fingerprint: Callable[[str, dict[str, Any]], str]) -> None:
+    """See that a folder's template is the one that chat.json names, before anything is made of it.
+
+    Args:
+        recorded: from the folder.
+        folder: of an adapter or a merged model.
+        fingerprint: of a template's text and options (finetune.render).
+
+    Raises:
+        IntegrityError: it is another; with both hashes.
+    """
+    now = fingerprint((folder / TEMPLATE).read_bytes().decode(errors="replace"), recorded.template_options)
+    if now != recorded.template_sha256:
+        got = then_now(recorded.template_sha256, now)
+        raise IntegrityError(Problem(f"{folder.name}/{TEMPLATE}", "", _NOT_AS_TRAINED, got, _again(folder)))
+
+
+def check_stop_tokens(recorded: ChatFacts, folder: Path, tokenizer: Any) -> None:
+    """See that a folder's tokenizer knows the stop tokens of chat.json by their ids.
+
+    Raises:
+        IntegrityError: they are others; with both hashes.
+    """
+    found = tokenizer.convert_ids_to_tokens(recorded.stop_ids)
     if [text for text, _ in recorded.stop_tokens] != found:
         got = then_now(_stops(recorded), _sha256(repr(sorted(zip(map(str, found), recorded.stop_ids)))))
-        problems.append(Problem(f"{where}/{CHAT}", "stop_tokens", what, got, fix))
-    if problems:
-        raise IntegrityError(problems)
+        raise IntegrityError(Problem(f"{folder.name}/{CHAT}", "stop_tokens", _NOT_AS_TRAINED, got, _again(folder)))
 
 
 def then_now(then: str | None, now: str | None) -> str:

@@ -12,7 +12,10 @@ from finetune.errors import IntegrityError, Problem
 from finetune.models import anatomy
 from finetune.models.native import plain_config
 from finetune.models.sources import BaseSource
+from finetune.models.tokenizers import clean_tokenizer_config
+from finetune.runs import read_json
 
+MERGE_JSON = "merge.json"
 # Words of a config.json that are of another time or place.
 _LEFT_OUT = ("auto_map", "_name_or_path", "quantization_config", "_attn_implementation", "attn_implementation")
 # Beside licences: how pictures are cut, of bases that look at them.
@@ -43,8 +46,7 @@ def count_parameters(config: Any) -> int:
 
 def is_packed(source: BaseSource) -> bool:
     """Whether the base's files hold weights in a format that is unpacked on loading (gpt-oss: MXFP4)."""
-    path = Path(source.location) / "config.json"
-    return path.is_file() and bool(json.loads(path.read_bytes()).get("quantization_config"))
+    return bool(read_json(Path(source.location) / "config.json").get("quantization_config"))
 
 
 def cast(model: Any, dtype: str) -> None:
@@ -95,11 +97,7 @@ def save(
         file.chmod(0o644)  # for its writer alone, as safetensors leaves it
     _write_config(model, folder)
     tokenizer.save_pretrained(folder)
-    path = folder / "tokenizer_config.json"
-    words = json.loads(path.read_bytes())
-    left_out = (*_LEFT_OUT, "name_or_path", "is_local", "local_files_only", "tokenizer_file")
-    words = {key: value for key, value in words.items() if key not in left_out}
-    path.write_text(json.dumps(words, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    clean_tokenizer_config(folder)
     for found in sorted(Path(source.location).iterdir()) if source.is_local else ():
         if found.is_file() and found.name.upper().startswith(_COPIED_FILES) and found.stat().st_size < 1 << 20:
             shutil.copyfile(found, folder / found.name)

@@ -16,23 +16,26 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import finetune
 from finetune.errors import IntegrityError, Problem, RunError, SurroundingsError
 from finetune.models import merged_files
+from finetune.models.asking import greedy_answer, logits_of
 from finetune.models.base import base_facts, load_base, load_config
+from finetune.models.chat_facts import ChatFacts, save_chat
+from finetune.models.merged_files import MERGE_JSON
 from finetune.models.quantized import kind_of, library_version
 from finetune.models.sources import BaseSource
 from finetune.runs import sha256_of, write_json
 
-MERGE_JSON = "merge.json"
 MERGE_SCHEMA = 1
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Mean difference of logits in shares of their spread. Rounding each weight by 2^-9 (bfloat16) shifts the logits of a
@@ -52,11 +55,11 @@ def merge(
     tokenizer: Any,
     stop_ids: Sequence[int],
     probes: Sequence[Sequence[int]],
+    chat: ChatFacts,
     dtype: str | None = None,
     quantization: Any = "none",
     device: str = "cpu",
     free_bytes: int | None = None,
-    chat: dict[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write base + adapter as one model in full precision into a new `folder`, read it back and compare.
@@ -68,11 +71,11 @@ def merge(
         tokenizer: with its chat template; saved beside the weights.
         stop_ids: every id that ends an answer; generation_config names them all.
         probes: prompts as ids; logits and greedy answers are compared on them.
+        chat: how the adapter is spoken to; chat.json in `folder` says it of the merged model.
         dtype: of the files, "float32", "bfloat16" or "float16"; None: the base's own.
         quantization: how the base was held in training: "none", "8bit", "4bit", or what the manifest recorded.
         device: where it is computed.
         free_bytes: memory that may be used there; with too little, the comparison computes in 16 bit. None: enough.
-        chat: "system_prompt" and "template_options" that the adapter was trained under; recorded.
         say: told one plain line at a time.
 
     Returns:
@@ -96,11 +99,21 @@ def merge(
         say(f"memory: {free_bytes / 2**30:.1f} GiB do not hold the base in float32, so it is merged in bfloat16")
     with _staged(folder) as staging:
         work = _Merge(source, adapter_dir, staging, tokenizer, list(stop_ids), probes, dtype, arithmetic, device, say)
-        facts = work.carry_out(kind_of(quantization)) | (chat or {})
+        facts = work.carry_out(kind_of(quantization))
         write_json(staging / MERGE_JSON, facts)
         merged_files.write_card(staging, folder.name, facts)
+        _write_chat(staging, folder.name, tokenizer, chat)
         os.rename(staging, folder)
     return facts
+
+
+def _write_chat(staging: Path, name: str, tokenizer: Any, chat: ChatFacts) -> None:
+    """chat.json, last of all: it holds the hash of every other file, and the weights'."""
+    source = BaseSource(name, str(staging), None, True)
+    found = base_facts(source, load_config(source))
+    keys = ("id", "revision", "is_local", "config_sha256", "weights_sha256", "vocab_size")
+    base = {**{key: found[key] for key in keys}, "quantization": "none"}
+    save_chat(staging, tokenizer, replace(chat, base=base, kit_version=finetune.__version__))
 
 
 def check_new(folder: Path) -> None:
@@ -306,26 +319,7 @@ def _untie_what_was_trained(adapted: Any) -> None:
 
 def ask(model: Any, probes: Sequence[Sequence[int]], stop_ids: Sequence[int]) -> list[tuple[Any, list[int]]]:
     """(logits of every prompt token in float32, greedy continuation) of each prompt."""
-    import torch
-
-    answers = []
-    with torch.inference_mode():
-        for ids in probes:
-            prompt = torch.tensor([list(ids)], device=next(model.parameters()).device)
-            logits = model(input_ids=prompt, use_cache=False).logits[0].float().cpu()
-            written = model.generate(
-                input_ids=prompt,
-                attention_mask=torch.ones_like(prompt),
-                max_new_tokens=_GREEDY_TOKENS,
-                do_sample=False,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                eos_token_id=list(stop_ids),
-                pad_token_id=stop_ids[0],
-            )
-            answers.append((logits, written[0, prompt.shape[1] :].tolist()))
-    return answers
+    return [(logits_of(model, ids), greedy_answer(model, ids, stop_ids, _GREEDY_TOKENS)) for ids in probes]
 
 
 def difference(one: Sequence[tuple[Any, list[int]]], other: Sequence[tuple[Any, list[int]]]) -> dict[str, Any]:
@@ -371,11 +365,3 @@ def digests(model: Any, dtype: str) -> dict[str, str]:
                 tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy(), digest_size=16
             ).hexdigest()
     return found
-
-
-def read_merge(folder: Path) -> dict[str, Any] | None:
-    """What merge.json in a folder holds; None where there is none."""
-    try:
-        return json.loads((folder / MERGE_JSON).read_bytes())
-    except (OSError, ValueError):
-        return None

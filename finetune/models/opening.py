@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from finetune.errors import ModelError, Problem
-from finetune.models.pieces import read_pieces, require_sentencepiece, tokenizer_words
+from finetune.models.pieces import read_pieces, require_sentencepiece
 from finetune.models.sources import BaseSource, hub_errors
+from finetune.runs import read_json
 
 _KEY = "base.model"
+# Beside tokenizer.json and tokenizer.model: what transformers makes fast tokenizers of.
+_OTHER_TOKENIZERS = ("vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 
 
 def open_tokenizer(source: BaseSource, config: Any) -> tuple[Any, list[str]]:
@@ -33,7 +35,7 @@ def open_tokenizer(source: BaseSource, config: Any) -> tuple[Any, list[str]]:
 
     with hub_errors(source):
         path = file_of(source, "tokenizer_config.json")
-        words = tokenizer_words(path) if path else {}
+        words = read_json(path) if path else {}
         whole, pieces = file_of(source, "tokenizer.json"), file_of(source, "tokenizer.model")
         name = words.get("tokenizer_class")
         is_foreign = isinstance(name, str) and not any(
@@ -57,6 +59,13 @@ def open_tokenizer(source: BaseSource, config: Any) -> tuple[Any, list[str]]:
             )
             fix = "choose a copy of this base that has a tokenizer.json"
             raise ModelError(Problem("", _KEY, f"{what} nor tokenizer.model", repr(source.label), fix))
+        elif whole is None and pieces is None and not any(file_of(source, name) for name in _OTHER_TOKENIZERS):
+            looked_for = ", ".join(("tokenizer.json", "tokenizer.model", *_OTHER_TOKENIZERS))
+            what, fix = (
+                f"has no tokenizer: none of {looked_for} is there",
+                "put the files that came with the model there",
+            )
+            raise ModelError(Problem("", _KEY, what, repr(source.label), fix))
         else:
             if whole is None and pieces is not None:
                 require_sentencepiece(source.label)
@@ -125,13 +134,7 @@ def stop_ids_of(source: BaseSource, tokenizer: Any) -> list[int]:
     with hub_errors(source):
         for name in ("generation_config.json", "config.json"):
             path = file_of(source, name)
-            if path is None:
-                continue
-            try:
-                words = json.loads(path.read_bytes())
-            except ValueError:
-                continue
-            named = words.get("eos_token_id") if isinstance(words, dict) else None
+            named = read_json(path).get("eos_token_id") if path else None
             ids = named if isinstance(named, list) else [named]
             known = {k for k in ids if isinstance(k, int) and not isinstance(k, bool) and 0 <= k < len(tokenizer)}
             if known:

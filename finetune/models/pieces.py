@@ -9,7 +9,6 @@ tokenizer.json once it is saved, and needs neither this kit nor SentencePiece an
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -218,12 +217,3 @@ def _wrapped(backend: Any, words: Mapping[str, Any]) -> Any:
     if words.get("chat_template"):
         tokenizer.chat_template = words["chat_template"]
     return tokenizer
-
-
-def tokenizer_words(path: Path) -> dict[str, Any]:
-    """A tokenizer_config.json; empty where it is no JSON object."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -13,6 +13,7 @@ from typing import Any
 from finetune.errors import IntegrityError, Problem
 from finetune.models.adapter_check import WEIGHTS
 from finetune.models.adapters import load_adapter
+from finetune.models.asking import greedy_answer, logits_of
 
 _MOST_PROBE_TOKENS, _ANSWER_TOKENS = 64, 8
 
@@ -56,7 +57,7 @@ def bear_witness(model: Any, probe: Sequence[int], stop_ids: Sequence[int] = ())
         state = get_peft_model_state_dict(model, save_embedding_layers=False)
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
     dtype = str(model.get_base_model().dtype).removeprefix("torch.")
-    witness = Witness(tensors, probe, tuple(stop_ids), _logits(model, probe), _greedy(model, probe, stop_ids), dtype)
+    witness = Witness(tensors, probe, tuple(stop_ids), *_said(model, probe, stop_ids), dtype)
     model.train(was_training)
     return witness
 
@@ -91,10 +92,9 @@ def prove_adapter(witness: Witness, folder: Path, load: Callable[[], Any]) -> di
     started = time.monotonic()
     _compare_tensors(witness, folder)
     model = load_adapter(load(), folder)
-    logits = _logits(model, witness.probe)
+    logits, greedy = _said(model, witness.probe, witness.stop_ids)
     with model.disable_adapter():
-        bare = _logits(model, witness.probe)
-    greedy = _greedy(model, witness.probe, witness.stop_ids)
+        bare = logits_of(model, witness.probe)
     difference, effect = _distance(logits, witness.logits), _distance(logits, bare)
     tolerance = _tolerance(witness)
     problems = []
@@ -168,27 +168,5 @@ def _distance(one: Any, other: Any) -> float:
     return (one - other).abs().max().item() if one.shape == other.shape else float("inf")
 
 
-def _logits(model: Any, probe: Sequence[int]) -> Any:
-    import torch
-
-    with torch.inference_mode():
-        ids = torch.tensor([list(probe)], device=model.device)
-        return model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits[0].float().cpu()
-
-
-def _greedy(model: Any, probe: Sequence[int], stop_ids: Sequence[int]) -> list[int]:
-    import torch
-
-    with torch.inference_mode():
-        ids = torch.tensor([list(probe)], device=model.device)
-        stops = {"eos_token_id": list(stop_ids)} if stop_ids else {}
-        answer = model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=_ANSWER_TOKENS,
-            do_sample=False,
-            use_cache=True,
-            pad_token_id=stop_ids[0] if stop_ids else 0,
-            **stops,
-        )
-    return answer[0, len(probe) :].tolist()
+def _said(model: Any, probe: Sequence[int], stop_ids: Sequence[int]) -> tuple[Any, list[int]]:
+    return logits_of(model, probe), greedy_answer(model, probe, stop_ids, _ANSWER_TOKENS)

@@ -34,10 +34,11 @@ _MAX_MISS = {"8bit": 0.05, "4bit": 0.25}
 
 
 def keep_foreign_kernels_out() -> None:
-    """No compiled code from the Hub: on some CPUs, bitsandbytes (which peft imports by itself) fetches some while it is imported.
+    """No compiled code from the Hub, whoever imports bitsandbytes (peft does it by itself).
 
-    It does so by the package `kernels`, and says so when it cannot. Without that package it computes by its own code.
-    Called when this room is opened, before anything in it imports either.
+    On some CPUs it fetches a kernel by the package `kernels` while it is imported, and says so when it cannot. Without
+    that package it computes by its own code. Called when this room is opened, before anything in it
+    imports either.
     """
     # It also warns of every cast of its own, once a layer and call.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -176,8 +177,7 @@ def loading_words(kind: str, dtype: str, device: str, config: Any) -> dict[str, 
 
     rounded, kept = rounded_modules(config)
     if not rounded:
-        what = f"rounds linear layers whose rows are a multiple of {_RUN_WEIGHTS} numbers; this base has none"
-        raise ModelError(Problem("", _KEY, what, kind, "write quantization: none"))
+        raise ModelError(nothing_to_round(kind))
     words: dict[str, Any] = {"llm_int8_skip_modules": kept}
     if kind == "4bit":
         words |= {
@@ -189,6 +189,12 @@ def loading_words(kind: str, dtype: str, device: str, config: Any) -> dict[str, 
     else:
         words["load_in_8bit"] = True
     return {"quantization_config": BitsAndBytesConfig(**words), "device_map": {"": 0 if device == "cuda" else device}}
+
+
+def nothing_to_round(kind: str) -> Problem:
+    """Why a base without a layer that could be rounded is refused."""
+    what = f"rounds linear layers whose rows are a multiple of {_RUN_WEIGHTS} numbers; this base has none"
+    return Problem("", _KEY, what, kind, "write quantization: none")
 
 
 def settle(model: Any) -> Any:
@@ -280,8 +286,3 @@ def num_weights(parameter: Any) -> int:
     """How many weights a parameter stands for: of two in a byte, both are counted."""
     state = getattr(parameter, "quant_state", None)
     return state.shape.numel() if state is not None else parameter.numel()
-
-
-def is_quantized(model: Any) -> bool:
-    """Whether a loaded model's linear layers are held in 8 or 4 bit."""
-    return any(type(module).__name__ in ("Linear4bit", "Linear8bitLt") for module in model.modules())

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from finetune.errors import Problem, SurroundingsError
-from finetune.models.shards import INDEX, SINGLE
+from finetune.models.shards import INDEX, SINGLE, indexed_names
 from finetune.models.sources import BaseSource
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -195,8 +195,5 @@ def weight_names_of(files: Iterable[str], index: Path) -> list[str]:
     names = {name for name in files if is_weight(name)}
     if SINGLE in names:
         return [SINGLE]
-    try:
-        named = {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return sorted(names)
-    return sorted(name for name in named if is_weight(name))
+    named = indexed_names(index)
+    return sorted(names if named is None else filter(is_weight, named))

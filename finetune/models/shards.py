@@ -14,7 +14,7 @@ from typing import Any
 
 from finetune.errors import FinetuneError, IntegrityError, ModelError, Problem
 from finetune.models.weights import read_header
-from finetune.runs import sha256_of
+from finetune.runs import read_json, sha256_of
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -39,10 +39,15 @@ def weight_names(folder: Path) -> set[str]:
     index = folder / INDEX
     if not index.is_file() or (folder / SINGLE).is_file():
         return {path.name for path in folder.glob("*.safetensors")}
-    try:
-        return {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ModelError(Problem(f"{folder.name}/{index.name}", "", "cannot be read", fix=_AGAIN)) from None
+    if (names := indexed_names(index)) is None:
+        raise ModelError(Problem(f"{folder.name}/{index.name}", "", "cannot be read", fix=_AGAIN))
+    return names
+
+
+def indexed_names(index: Path) -> set[str] | None:
+    """The weight files that an index names; None where it cannot be read."""
+    named = read_json(index).get("weight_map")
+    return {str(name) for name in named.values()} if isinstance(named, dict) else None
 
 
 def check_files(folder: Path, label: str = "", digests: Mapping[str, str] | None = None) -> None:
@@ -125,20 +130,6 @@ def known_digest(path: Path) -> str:
     return ""
 
 
-def is_plain_file(path: Path) -> bool:
-    """Whether a path is a regular file, or a hub cache's link to one of its own blobs; any other link is no file here.
-
-    For folders that strangers may have packed: a link could lead to anything on this machine.
-    """
-    if not path.is_symlink():
-        return path.is_file()
-    snapshots = next((parent for parent in path.parents if parent.name == "snapshots"), None)
-    if snapshots is None or not path.is_file():
-        return False
-    real = path.resolve()
-    return real.parent == snapshots.parent.resolve() / "blobs" and bool(_DIGEST.fullmatch(real.name))
-
-
 def digest_of(path: Path, expected: str) -> str:
     """sha256 of a file, or git's id of it where `expected` is as long as one; from memory if the file is unchanged.
 
@@ -196,11 +187,7 @@ def _memory_path() -> Path:
 
 
 def _memory() -> dict[str, Any]:
-    try:
-        known = json.loads(_memory_path().read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
+    return read_json(_memory_path())
 
 
 def remember(path: Path, digest: str, mark: list[Any] | None = None) -> None:

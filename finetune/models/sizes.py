@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from finetune.errors import ModelError
 from finetune.models import anatomy, attaching, quantized, starts, vision
 from finetune.models.structure import Structure, structure_of
 
@@ -28,6 +29,8 @@ class Sizes:
         narrowest_per_token: the same of the residual stream alone: what activation checkpointing keeps.
         copied_rows: numbers of the matrices of rows that are copied because some rows are new tokens: the head with its
             new rows in place, and its gradient.
+        rank: of the adapter, as the recipe says it.
+        num_on_attention: numbers that would be trained if the adapter were on attention alone.
         seen_per_image_token: numbers in float32 that are there at once while the vision part looks, for one token of an
             image; 0 where there is none.
     """
@@ -42,6 +45,8 @@ class Sizes:
     kept_per_token: int
     narrowest_per_token: int
     copied_rows: int = 0
+    rank: int = 0
+    num_on_attention: int = 0
     seen_per_image_token: int = 0
 
 
@@ -75,8 +80,27 @@ def sizes_of(config: Any, settings: Any) -> Sizes:
         kept_per_token=_kept(structure, modules, hidden, adapted, settings),
         narrowest_per_token=structure.num_layers * hidden,
         copied_rows=2 * num_rows * hidden if settings.new_tokens else 0,
+        rank=settings.r,
+        num_on_attention=_on_attention(structure, modules, settings),
         seen_per_image_token=_seen(config),
     )
+
+
+def weight_counts(config: Any, quantization: str = "none") -> tuple[int, int]:
+    """How many numbers a base has, and how many of them `quantization` holds in fewer bits; no weights are read.
+
+    Args:
+        config: from `load_config`.
+        quantization: "none", "8bit" or "4bit".
+
+    Raises:
+        ModelError: the config makes no model.
+    """
+    total = structure_of(config).num_parameters
+    if quantization == "none":
+        return total, 0
+    modules = dict(anatomy.bare_model(config).named_modules())
+    return total, sum(modules[name].weight.numel() for name in quantized.rounded_modules(config)[0])
 
 
 def _adapter(structure: Structure, modules: dict[str, Any], settings: Any) -> tuple[list[str], int]:
@@ -94,6 +118,14 @@ def _adapter(structure: Structure, modules: dict[str, Any], settings: Any) -> tu
         if weight is not None:
             total += _rank(full, settings) * weight.shape[0] * (weight.shape[1] + weight.shape[2])
     return names, total
+
+
+def _on_attention(structure: Structure, modules: dict[str, Any], settings: Any) -> int:
+    """How many numbers the adapter would train on attention alone; 0 where it cannot be there."""
+    try:
+        return _adapter(structure, modules, settings.model_copy(update={"target_modules": "attention"}))[1]
+    except ModelError:
+        return 0
 
 
 def _rank(name: str, settings: Any) -> int:

@@ -10,11 +10,13 @@ Sources: PiSSA, Meng et al. 2024 (arXiv 2404.02948); OLoRA, Büyükakyüz 2024 (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from finetune.errors import ModelError, Problem
+from finetune.recipe.adapter_words import DOUBLED
 
-METHODS = ("pissa", "olora")
+METHODS = DOUBLED
 # Attribute of a parameter: how many of its numbers stand still while the others are trained.
 STILL = "num_still"
 # Above this smaller side, the largest singular vectors are found by iteration: a whole decomposition takes minutes.
@@ -38,7 +40,11 @@ def start_from_base(model: Any, method: str) -> None:
     from peft.tuners.lora import LoraLayer
 
     layers = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
-    _check_ranks(layers)
+    ranks = {
+        name: (module.r["default"] // 2, module.out_features, module.in_features) for name, module in layers.items()
+    }
+    if problem := too_narrow(ranks):
+        raise ModelError(problem)
     for module in layers.values():
         rank = module.r["default"] // 2
         weight = _matrix(module)
@@ -53,16 +59,25 @@ def start_from_base(model: Any, method: str) -> None:
         _hold_still(b, rank, dim=1)
 
 
-def _check_ranks(layers: dict[str, Any]) -> None:
-    problems: list[str | Problem] = []
-    for name, module in layers.items():
-        rank, most = module.r["default"] // 2, min(module.in_features, module.out_features)
-        if rank > most:
-            short = name.removeprefix("base_model.model.")
-            what = f"{short} is a matrix of {module.out_features} x {module.in_features}, and has no more to start from"
-            problems.append(Problem("", "adapter.r", what, str(rank), f"write r: {most} or less, or method: lora"))
-    if problems:
-        raise ModelError(problems[:5])
+def too_narrow(ranks: Mapping[str, tuple[int, int, int]], patterns: Mapping[str, int] | None = None) -> Problem | None:
+    """One problem for all matrices that are smaller than the rank that is to start from them; None without one.
+
+    Args:
+        ranks: full name of a matrix -> (rank, rows, columns).
+        patterns: the recipe's adapter.rank_pattern, where it is known.
+    """
+    found = [(min(sides), name, rank, sides) for name, (rank, *sides) in ranks.items() if rank > min(sides)]
+    if not found:
+        return None
+    most, name, rank, sides = min(found, key=lambda one: one[0])
+    short = name.removeprefix("base_model.model.")
+    what = f"{short} is a matrix of {sides[0]} x {sides[1]}, and has no more to start from"
+    if len(found) > 1:
+        what += f"; {len(found)} matrices are too small"
+    pattern = next((key for key in patterns or {} if f".{short}".endswith(f".{key}")), None)
+    word = "r" if pattern is None else pattern
+    key = "adapter.r" if pattern is None else f"adapter.rank_pattern.{pattern}"
+    return Problem("", key, what, str(rank), f"write {word}: {most} or less, or method: lora")
 
 
 def _matrix(module: Any) -> Any:

@@ -97,6 +97,11 @@ class Structure:
     @property
     def traps(self) -> tuple[str, ...]:
         """What a user should know before training it, one plain line each."""
+        return tuple(line for _, line in _traps(self))
+
+    @property
+    def traps_by_concern(self) -> tuple[tuple[str, str], ...]:
+        """The same, each with what it concerns: "new_tokens", "rounded", "experts", "routers", "moved" or "base"."""
         return tuple(_traps(self))
 
     @property
@@ -327,28 +332,35 @@ def _endings_of(name: str) -> list[str]:
     return [".".join(parts[k:]) for k in reversed(range(len(parts)))]
 
 
-def _traps(structure: Structure) -> Iterable[str]:
+def _traps(structure: Structure) -> Iterable[tuple[str, str]]:
     if structure.tied:
-        yield "tied embeddings: input and output share one matrix, so new tokens change what is read and written"
+        line = "tied embeddings: input and output share one matrix, so new tokens change what is read and written"
+        yield "new_tokens", line
     if structure.experts:
-        yield "experts are stacked in parameters: 4bit and 8bit leave them in 16 bit, so quantising saves little memory"
-        yield "adapters on experts take no dropout and no DoRA, and are many times larger than those on attention"
+        line = (
+            "experts are stacked in parameters: 4bit and 8bit leave them in 16 bit, so quantising saves little memory"
+        )
+        yield "rounded", line
+        line = "adapters on experts take no dropout and no DoRA, and are many times larger than those on attention"
+        yield "experts", line
     if structure.experts or structure.expert_linears:
-        yield "routers stay as they are, and their balancing loss is off"
+        yield "routers", "routers stay as they are, and their balancing loss is off"
     if structure.moved:
-        yield f"{', '.join(structure.moved)} outside the routed experts take no adapter: peft takes them for experts"
+        names = ", ".join(structure.moved)
+        yield "moved", f"{names} outside the routed experts take no adapter: peft takes them for experts"
     if structure.fused_qkv:
-        yield "queries, keys and values come from one module, so they share one adapter of the chosen rank"
+        yield "base", "queries, keys and values come from one module, so they share one adapter of the chosen rank"
     if structure.sinks:
-        yield "attention has learnt sinks: it runs as plain (eager) attention, whose memory grows with the row squared"
+        line = "attention has learnt sinks: it runs as plain (eager) attention, whose memory grows with the row squared"
+        yield "base", line
     if structure.sliding_window is not None:
-        yield f"sliding window: some layers look back {structure.sliding_window:,} tokens only"
+        yield "base", f"sliding window: some layers look back {structure.sliding_window:,} tokens only"
     if structure.recurrent:
-        yield "recurrent layers: rows are never packed together"
+        yield "base", "recurrent layers: rows are never packed together"
     if structure.rope_varies:
-        yield "rotary factors change beyond the original context: keep rows on one side of it"
+        yield "base", "rotary factors change beyond the original context: keep rows on one side of it"
     if structure.kind == "vision":
-        yield "the part that looks at images stays as it is; adapters go to the language model"
+        yield "base", "the part that looks at images stays as it is; adapters go to the language model"
 
 
 def title_of(model_type: str) -> str:

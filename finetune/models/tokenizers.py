@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from finetune.models.opening import open_tokenizer, wrong_table
 from finetune.models.sources import BaseSource
 from finetune.models.templates import read_template
 from finetune.models.templates.choosing import choose_template
+from finetune.runs import read_json
 
 # Tokens of vocabularies that are meant to pad, though the tokenizer does not say so.
 _PADS = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]")
@@ -87,3 +89,16 @@ def check_vocabulary(model: Any, tokenizer: Any) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise wrong_table(len(tokenizer), rows)
+
+
+def clean_tokenizer_config(folder: Path) -> None:
+    """Take out of a saved tokenizer_config.json what tells of this machine, and what asks for code.
+
+    A template that stands in a file of its own is taken out too.
+    """
+    left_out = ["name_or_path", "is_local", "local_files_only", "auto_map", "tokenizer_file"]
+    if (folder / "chat_template.jinja").is_file():
+        left_out.append("chat_template")
+    path = folder / "tokenizer_config.json"
+    words = {key: value for key, value in read_json(path).items() if key not in left_out}
+    path.write_text(json.dumps(words, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

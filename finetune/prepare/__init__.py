@@ -2,6 +2,7 @@
 
 from finetune.prepare.bases import OpenedBase, fetch_base, open_base, open_quickly
 from finetune.prepare.chunks import messages_of
+from finetune.prepare.foresight import foresee, foreseen
 from finetune.prepare.images import images_shown, most_image_tokens, row_images
 from finetune.prepare.splits import (
     RenderedSplit,
@@ -17,6 +18,8 @@ __all__ = [
     "RenderedSplit",
     "check_rendered",
     "fetch_base",
+    "foresee",
+    "foreseen",
     "images_shown",
     "messages_of",
     "most_image_tokens",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from finetune.models.opening import check_table
 from finetune.models.tokenizers import dress
 from finetune.recipe import LoadedRecipe
 from finetune.render import Renderer
+from finetune.runs import read_json
 from finetune.talk import Talk
 
 # Kind of model and class of tokenizer for which transformers' AutoTokenizer is known to take that very class (a test
@@ -63,10 +63,11 @@ def fetch_base(
     Raises:
         ModelError, IntegrityError, SurroundingsError: it cannot be had, or not used.
     """
-    return models.fetch(_find(loaded, commit), talk, weights)
+    return models.fetch(find_source(loaded, commit), talk, weights)
 
 
-def _find(loaded: LoadedRecipe, commit: str | None = None) -> models.BaseSource:
+def find_source(loaded: LoadedRecipe, commit: str | None = None) -> models.BaseSource:
+    """What base.model means; nothing is fetched, see `finetune.models.find_base`. `commit` as in `fetch_base`."""
     base = loaded.recipe.base
     source = models.find_base(base.model, base.revision, loaded.path_of("base.model", base.model))
     return replace(source, revision=commit) if commit and not source.is_local else source
@@ -105,11 +106,12 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
         ModelError: as `open_base`.
     """
     base = loaded.recipe.base
-    source = models.find_fetched(_find(loaded))
+    source = models.find_fetched(find_source(loaded))
     if source is None:
         return None
     folder = Path(source.location)
-    config, words = _read(folder / "config.json"), _read(folder / "tokenizer_config.json")
+    # What is missing or no JSON object is told by opening it the long way.
+    config, words = read_json(folder / "config.json"), read_json(folder / "tokenizer_config.json")
     context = _context_of(config)
     kind = (config.get("model_type"), words.get("tokenizer_class"))
     is_plain = "auto_map" not in words and "quantization_config" not in config and context is not None
@@ -119,7 +121,6 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
     import importlib
 
     refuse_code(config, source)
-
     found = importlib.import_module(module)
     tokenizer_class = getattr(found, "Qwen2Tokenizer", None) or found.TokenizersBackend
     with models.hub_errors(source):
@@ -179,15 +180,6 @@ def _new_tokens(tokenizer: Any, new_tokens: Sequence[str]) -> list[str]:
     num_new = len(tokenizer) - num_before
     known = f"; {len(ids) - num_new} were tokens of the base already" if num_new < len(ids) else ""
     return [f"new tokens: {len(ids)} texts are one token each, with a trained row{known}"]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A file of the base's; empty where it is missing or no JSON object: opening it the long way says what is wrong."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _context_of(config: dict[str, Any]) -> int | None:

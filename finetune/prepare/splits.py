@@ -106,11 +106,17 @@ class RenderedSplit:
         parts = getattr(self.rows, "parts", None)
         return None if parts is None else {name: int(n) for name, n in zip(PARTS, parts.sum(axis=0, dtype="int64"))}
 
+    @property
+    def num_trained(self) -> int:
+        """Tokens of all rows that are trained."""
+        parts = self.parts()
+        return parts["answer"] if parts is not None else sum(row.num_trained for row in self.rows)
+
     def summary(self) -> dict[str, Any]:
         """Counts, token lengths and the places of rows left out (the first 1,000), without any text."""
         sizes = sorted(self.sizes.tolist())
         parts = self.parts()
-        num_trained = parts["answer"] if parts is not None else sum(row.num_trained for row in self.rows)
+        num_trained = self.num_trained
         return {
             "num_rows": len(sizes),
             "num_tokens": sum(sizes),
@@ -243,6 +249,9 @@ def check_rendered(train: RenderedSplit, held_out: RenderedSplit, base: OpenedBa
     if not held_out.rows:
         what = "no held-out row is left to measure on"
         raise DataError(Problem("", "data.held_out", what, fix="hold out more rows, or raise data.max_length"))
+    if untrained := [name for name, split in (("training", train), ("held-out", held_out)) if not split.num_trained]:
+        what = f"no token of the {' and '.join(untrained)} rows is trained: nothing of their answers is left to learn"
+        raise DataError(Problem("", "data", what, fix="look at `finetune preview`, and at base.chat_template"))
     for name, split in (("training", train), ("held-out", held_out)):
         if split.overlong:
             places = _first_places(split.overlong)

@@ -9,10 +9,29 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Str
 
 from finetune.recipe.kinds import AS_LIST, Section, expected, texts
 
-MAX_ALPHA_PER_RANK = 64
+MAX_SCALE = 64
 MAX_RANK = 1024
+# PiSSA and OLoRA hold where they started beside what they learn: such an adapter is saved with twice the rank.
+DOUBLED = ("pissa", "olora")
+# Of any trained matrix: what train.learning_rate and adapter.learning_rate_ratio come to.
+MAX_RATE = 1.0
 _PLAIN_MODULE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$"
 TARGET_WORDS = ("auto", "all-linear", "attention", "experts")
+
+
+def most_alpha(smallest_rank: int, is_rslora: bool) -> float:
+    """The largest alpha of an adapter: the one bound for recipes, and for adapters that are read.
+
+    Args:
+        smallest_rank: of the adapter, its patterns included.
+        is_rslora: whether it is scaled by alpha / sqrt(r) instead of alpha / r.
+    """
+    return MAX_SCALE * (smallest_rank**0.5 if is_rslora else smallest_rank)
+
+
+def most_rank(method: str) -> int:
+    """The largest rank that a recipe may ask of a kind of adapter."""
+    return MAX_RANK // 2 if method in DOUBLED else MAX_RANK
 
 
 def _target_modules(value: Any) -> str | tuple[str, ...]:
@@ -89,7 +108,7 @@ Layers = Annotated[
 ]
 ModuleName = Annotated[str, StringConstraints(pattern=_PLAIN_MODULE, max_length=200)]
 Rank = Annotated[int, Field(ge=1, le=MAX_RANK)]
-Alpha = Annotated[float, Field(gt=0, le=MAX_RANK * MAX_ALPHA_PER_RANK)]
+Alpha = Annotated[float, Field(gt=0, le=MAX_RANK * MAX_SCALE)]
 TokenText = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 
 
@@ -106,8 +125,8 @@ class Adapter(Section):
     alpha: float = Field(
         default=32.0,
         gt=0,
-        le=MAX_RANK * MAX_ALPHA_PER_RANK,
-        description=f"Strength: the adapter is scaled by alpha / r. At most {MAX_ALPHA_PER_RANK} times r.",
+        le=MAX_RANK * MAX_SCALE,
+        description=f"Strength: the adapter is scaled by alpha / r. At most {MAX_SCALE} times r (rslora: sqrt(r)).",
         examples=[32],
     )
     dropout: float = Field(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from finetune.errors import Problem, shown
 from finetune.recipe import remedies
-from finetune.recipe.adapter_words import MAX_ALPHA_PER_RANK, MAX_RANK
+from finetune.recipe.adapter_words import DOUBLED, MAX_RATE, MAX_SCALE, most_alpha, most_rank
 from finetune.recipe.findings import Findings, Mark, dotted, place, safe
 from finetune.recipe.words import (
     FORMAT_VERSION,
@@ -214,11 +214,8 @@ def check_contradictions(findings: Findings, view: View) -> None:
         value = view.get(*other)
         findings.add(one, f"{why}, but {dotted(other)} is {safe(value)} {at}", safe(view.get(*one)), fix)
 
-    rank, alpha = view.get("adapter", "r"), view.get("adapter", "alpha")
-    if MISSING not in (rank, alpha) and alpha / rank > MAX_ALPHA_PER_RANK:
-        why = f"may be at most {MAX_ALPHA_PER_RANK} times adapter.r"
-        clash(("adapter", "alpha"), ("adapter", "r"), why, f"write alpha: {2 * rank}, or raise r")
     _check_adapter(findings, view, clash)
+    _check_ratio(view, clash)
     _check_quantization(view, clash)
     micro, batch = view.get("hardware", "micro_batch"), view.get("train", "batch_size")
     if MISSING not in (micro, batch) and micro is not None:
@@ -245,7 +242,7 @@ def _check_quantization(view: View, clash: Any) -> None:
     kind, method = view.get("base", "quantization"), view.get("adapter", "method")
     if kind not in ("8bit", "4bit") or method is MISSING:
         return
-    if method in ("pissa", "olora"):
+    if method in DOUBLED:
         why = f"{method} starts from the base's exact matrices, which are rounded away"
         clash(("base", "quantization"), ("adapter", "method"), why, "write method: lora, or quantization: none")
     elif method == "dora" and kind == "8bit":
@@ -260,25 +257,41 @@ def _check_adapter(findings: Findings, view: View, clash: Any) -> None:
     if MISSING in (rank, method) or not all(isinstance(pattern, dict) for pattern in patterns):
         return
     ranks, alphas = patterns
-    if method in ("pissa", "olora"):
-        # Such an adapter is saved with twice the rank.
-        most = MAX_RANK // 2
-        if rank > most:
-            clash(("adapter", "r"), ("adapter", "method"), f"may be at most {most}", f"write r: {most} or less")
-        for name, value in ranks.items():
-            if value > most:
-                what = f"may be at most {most} with adapter.method {method}"
-                findings.add(("adapter", "rank_pattern", name), what, safe(value), f"write {most} or less")
+    most, is_root = most_rank(method), method == "rslora"
+    if rank > most:
+        clash(("adapter", "r"), ("adapter", "method"), f"may be at most {most}", f"write r: {most} or less")
+    for name, value in ranks.items():
+        if value > most:
+            what = f"may be at most {most} with adapter.method {method}"
+            findings.add(("adapter", "rank_pattern", name), what, safe(value), f"write {most} or less")
     smallest = min([rank, *ranks.values()])
     # Whoever loads an adapter looks at its smallest rank and its largest strength.
+    times, kind = f"{MAX_SCALE} times", " with adapter.method rslora" if is_root else ""
+    bound = most_alpha(smallest, is_root)
     for name, value in alphas.items():
-        if value > MAX_ALPHA_PER_RANK * smallest:
-            what = f"may be at most {MAX_ALPHA_PER_RANK} times the smallest rank, {smallest}"
-            findings.add(("adapter", "alpha_pattern", name), what, safe(value), f"write {2 * smallest}")
+        if value > bound:
+            smallest_of = f"sqrt(the smallest rank){kind}" if is_root else "the smallest rank"
+            what = f"may be at most {times} {smallest_of}, {smallest}"
+            findings.add(("adapter", "alpha_pattern", name), what, safe(value), f"write {min(2 * smallest, bound):g}")
     alpha = view.get("adapter", "alpha")
-    if alpha is not MISSING and MAX_ALPHA_PER_RANK * smallest < alpha <= MAX_ALPHA_PER_RANK * rank:
-        why = f"may be at most {MAX_ALPHA_PER_RANK} times the smallest rank"
+    if alpha is MISSING or alpha <= bound:
+        return
+    if alpha > most_alpha(rank, is_root):
+        why = f"may be at most {times} {f'sqrt(adapter.r){kind}' if is_root else 'adapter.r'}"
+        fix = f"write alpha: {min(2 * rank, most_alpha(rank, is_root)):g}, or raise r"
+        clash(("adapter", "alpha"), ("adapter", "r"), why, fix)
+    else:
+        why = f"may be at most {times} {f'sqrt(the smallest rank){kind}' if is_root else 'the smallest rank'}"
         clash(("adapter", "alpha"), ("adapter", "rank_pattern"), why, "raise that rank, or lower alpha")
+
+
+def _check_ratio(view: View, clash: Any) -> None:
+    """LoRA+ multiplies the learning rate; the product keeps to the bound of every rate."""
+    ratio, rate = view.get("adapter", "learning_rate_ratio"), view.get("train", "learning_rate")
+    if MISSING not in (ratio, rate) and ratio * rate > MAX_RATE:
+        why = f"lets the B matrices learn at {ratio * rate:g}, and a rate may be at most {MAX_RATE:g}"
+        fix = f"write learning_rate_ratio: {max(1, MAX_RATE / rate):.4g} or less, or lower the rate"
+        clash(("adapter", "learning_rate_ratio"), ("train", "learning_rate"), why, fix)
 
 
 def _check_columns(findings: Findings, view: View, clash: Any) -> None:

@@ -25,10 +25,12 @@ class LossGuard:
     Args:
         learning_rate: to suggest a lower one.
         places: where each training row was read ("train.csv:12"), for messages; row numbers where there is none.
+        ratio: of LoRA+, to suggest a lower one.
     """
 
-    def __init__(self, learning_rate: float, places: Sequence[str] = ()):
+    def __init__(self, learning_rate: float, places: Sequence[str] = (), ratio: float = 1.0):
         self._rate = learning_rate
+        self._ratio = ratio
         self._places = places
         self._overflows = 0
         self._rows: list[int] = []
@@ -86,7 +88,11 @@ class LossGuard:
         self._rows, self._labels, self._loss = [], 0, 0.0
 
     def _lower_rate(self) -> str:
-        return f"try --set train.learning_rate={self._rate / 10:g} (now {self._rate:g})"
+        advice = f"try --set train.learning_rate={self._rate / 10:g} (now {self._rate:g})"
+        if self._ratio == 1:
+            return advice
+        fast = f"now {self._ratio:g}: B learns at {self._rate * self._ratio:g}"
+        return f"{advice}, or --set adapter.learning_rate_ratio=1 ({fast})"
 
     def _stop(self, what: str, fix: str) -> None:
         named = [self._places[row] if row < len(self._places) else str(row + 1) for row in self._rows[:8]]

@@ -124,7 +124,7 @@ def train(
     """
     stop = stop or StopRequest()
     steps = num_steps(len(rows.train), settings.batch_size, settings.epochs)
-    guard = LossGuard(settings.learning_rate, rows.places)
+    guard = LossGuard(settings.learning_rate, rows.places, learning_rate_ratio)
     progress = Progress()
     words = sft_config_words(settings, plan, len(rows.train), run.checkpoints_dir)
     trainer = _build_trainer(

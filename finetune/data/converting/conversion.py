@@ -16,7 +16,7 @@ from finetune.data.converting.recognition import FilePlan
 from finetune.data.converting.texts import Say, Seen, message, problem_sayer, type_name
 from finetune.data.converting.turns import in_order, is_blank, mended, messages_of
 from finetune.data.reading.json_rows import Row
-from finetune.data.shapes import Conversation, ImageRef, Message, name_shown, names_shown, plural
+from finetune.data.shapes import IMAGE_MARK, Conversation, ImageRef, Message, name_shown, names_shown, plural
 from finetune.errors import Problem
 
 MAX_PROBLEMS_PER_ROW = 3
@@ -153,6 +153,7 @@ class Converter:
             self.done.seen.columns.update(dict.fromkeys(keys))
         if self.pictures is not None:
             self.done.kept = self.pictures.kept
+            self.done.seen.counts["images_turned"] += self.pictures.num_turned
         return self.done
 
     def _place(self, row: Row) -> str:
@@ -206,7 +207,7 @@ class Converter:
 
     def _convert(self, row: Row, names: dict[str, str], say: Say, problems: list[Problem]) -> None:
         seen, layout, value = self.done.seen, self.layout, row.value
-        before = len(problems)
+        before, num_ignored = len(problems), seen.counts["images_ignored"]
         if self.pictures is not None:
             self.pictures.num_open = 0
         turns = self._turns(value, names, say)
@@ -221,6 +222,8 @@ class Converter:
         if layout.format == "preference" and len(problems) == before:
             both = {layout.column(word): value[layout.column(word)] for word in ("chosen", "rejected")}
             turns, rejected = pair_of(turns, both, self.how, seen, say)
+        if self.pictures is None and (self._image_column(names) or seen.counts["images_ignored"] > num_ignored):
+            turns, rejected = self._without_marks(turns, say), pictures.unmarked(rejected)
         if layout.format == "rated":
             liked = rating(value[layout.column("label")], layout.column("label"), say)
         if len(problems) > before or not turns:
@@ -237,6 +240,8 @@ class Converter:
         num_images = sum(len(turn.images) for turn in turns)
         seen.counts["images"] += num_images
         seen.counts["image_rows"] += num_images > 0
+        if not num_images and any(IMAGE_MARK in turn.content for turn in turns if turn.role == "user"):
+            seen.counts["marks_as_text"] += 1
         if any(_OPENS_THINKING in turn.content for turn in turns if turn.role == "assistant"):
             seen.counts[_THINKING] += 1
         self.done.conversations.append(Conversation(tuple(turns), place, group, tools, tuple(rejected), liked))
@@ -245,7 +250,7 @@ class Converter:
         """The turns with the images of the row's column, each at its place."""
         if self.pictures is None:
             return turns
-        column = pictures.column_of(names, (*self.layout.required, self.layout.system, self.plan.choices.group_by))
+        column = self._image_column(names)
         refs: list[ImageRef] | None = []
         if column is not None:
             refs = self.pictures.refs(value.get(column), pictures.key(column), say)
@@ -256,6 +261,18 @@ class Converter:
             say(pictures.key(column or ""), what, "", "write the prompt into a column")
             return []
         return pictures.placed(turns, refs, self.pictures.num_open, column is not None, self.done.seen, say)
+
+    def _image_column(self, names: dict[str, str]) -> str | None:
+        return pictures.column_of(names, (*self.layout.required, self.layout.system, self.plan.choices.group_by))
+
+    def _without_marks(self, turns: list[Message], say: Say) -> list[Message]:
+        """Under `data.images: ignore`: the turns of a row with images, without the marks of these."""
+        made = pictures.unmarked(turns)
+        if made != turns:
+            self.done.seen.counts["unmarked"] += 1
+        if any(not new.content.strip() and old.content.strip() for new, old in zip(made, turns)):
+            say("", "a question is an image alone, which data.images: ignore leaves out", "", "remove the row")
+        return made
 
     def _turns(self, value: Any, names: dict[str, str], say: Say) -> list[Message]:
         """The turns of a row as written, without those of chosen and rejected answers."""
@@ -425,6 +442,12 @@ def told(plan: FilePlan, seen: Seen) -> list[str]:
         notes.append(f"{name}: images put before the first question's text in {plural(counts['images_first'], 'row')}")
     if counts["images_ignored"]:
         notes.append(f"{name}: {plural(counts['images_ignored'], 'image')} left out, as data.images is ignore")
+    if counts["unmarked"]:
+        rows = plural(counts["unmarked"], "row")
+        notes.append(f"{name}: {IMAGE_MARK} taken out of the questions of {rows}, as data.images is ignore")
+    if counts["images_turned"]:
+        paths = plural(counts["images_turned"], "image path")
+        notes.append(f"{name}: {paths} read with / in the place of \\, where only that file exists")
     if counts[_THINKING]:
         rows = plural(counts[_THINKING], "row")
         what = "base.thinking: off leaves it out, keep trains it"
@@ -437,6 +460,17 @@ def told(plan: FilePlan, seen: Seen) -> list[str]:
         roles = ", ".join(f"{name_shown(word, named=True)} as {role}" for word, role in plan.choices.roles.items())
         notes.append(f"{name}: roles read as data.roles says: {roles}")
     return notes
+
+
+def warned(plan: FilePlan, seen: Seen) -> list[str]:
+    """What the rows of a file were found to hold and somebody should look at."""
+    counts = seen.counts
+    has_images = counts["images"] or counts["images_ignored"] or counts["unmarked"]
+    if not has_images or not counts["marks_as_text"]:
+        return []
+    rows = plural(counts["marks_as_text"], "row")
+    what = f"{IMAGE_MARK} is text like any other in {rows} without a key for images, and other rows have images"
+    return [f"{plan.name}: {what}"]
 
 
 def _optional(layout: Layout) -> frozenset[str]:

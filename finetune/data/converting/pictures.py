@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data import images
+from finetune.data.converting import layouts
 from finetune.data.converting.texts import Say, Seen, type_name
 from finetune.data.images import ImageError
-from finetune.data.shapes import IMAGE_MARK, ImageRef, Message, name_shown, plural
+from finetune.data.shapes import IMAGE_MARK, ImageRef, Message, name_shown
 
 # Usual names of the column with the images of a row; a path, an object with bytes, or a list of them.
 COLUMNS = ("images", "image", "image_path", "图片", "图像")
 PART_TYPES = ("image", "image_url", "input_image")
 _PART_KEYS = ("image", "image_url", "url", "path", "bytes", "data")
-_FETCHED = re.compile(r"(?:https?|ftp|s3|gs)://", re.IGNORECASE)
+# hf://, s3://, //host/share and the like: all that names a service or a machine in front, but not file://
+_FETCHED = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://|//|\\\\", re.IGNORECASE)
 _DATA = re.compile(r"data:image/[\w.+-]+;base64,", re.IGNORECASE)
-_LINE_AFTER = re.compile(rf"\A((?:{IMAGE_MARK}[ \t]*\n?)*{IMAGE_MARK})[ \t]*\r?\n")
-_LINE_BEFORE = re.compile(rf"\r?\n({IMAGE_MARK}(?:\n?[ \t]*{IMAGE_MARK})*)\s*\Z")
 _KNOWN = 512  # checked files that are remembered: the same image often stands in several rows
 
 
@@ -35,12 +35,14 @@ class Pictures:
     Attributes:
         kept: sha256 -> bytes of images that stood in the rows themselves.
         num_open: parts of the row under way that say "an image" without saying which.
+        num_turned: paths of all rows that were written with \\ and are read with /.
     """
 
     def __init__(self, folder: Path | None):
         self.folder = folder
         self.kept: dict[str, bytes] = {}
         self.num_open = 0
+        self.num_turned = 0
         self._known: dict[str, ImageRef] = {}
 
     def refs(self, value: Any, part: str, say: Say) -> list[ImageRef] | None:
@@ -67,20 +69,22 @@ class Pictures:
     def _ref(self, value: Any) -> ImageRef:
         if isinstance(value, Mapping):
             data, path = value.get("bytes"), value.get("path")
+            name = path if isinstance(path, str) else ""
             if isinstance(data, (bytes, bytearray)) and data:
-                return self._of_bytes(bytes(data), path if isinstance(path, str) else "")
+                return self._of_bytes(bytes(data), name)
+            if isinstance(data, str) and data.strip():  # JSON has no bytes: they are written as base64 there
+                data = data.strip()
+                match = _DATA.match(data)
+                return self._of_bytes(_decoded(data[match.end() :] if match else data), name)
             value = path or value.get("url") or value.get("image")
         if isinstance(value, (bytes, bytearray)):
             return self._of_bytes(bytes(value), "")
         if not isinstance(value, str) or not value.strip():
             what = f"is neither a path nor an object with bytes: found {type_name(value)}"
             raise ImageError(what, "write the path of an image file, relative to the data file")
+        value = value.strip()
         if match := _DATA.match(value):
-            try:
-                data = base64.b64decode(value[match.end() :], validate=True)
-            except (binascii.Error, ValueError):
-                raise ImageError("is no whole data: address (base64)", "write the path of an image file") from None
-            return self._of_bytes(data, "")
+            return self._of_bytes(_decoded(value[match.end() :]), "")
         if _FETCHED.match(value):
             what = "is an address on the network, and nothing is fetched for a row"
             fix = "download the image and write its path, or train on the texts alone: data.images: ignore"
@@ -93,6 +97,7 @@ class Pictures:
         return ref
 
     def _of_path(self, text: str) -> ImageRef:
+        text = self._with_slashes(text)
         if text in self._known:
             return self._known[text]
         if self.folder is None:
@@ -113,6 +118,19 @@ class Pictures:
         self._known[text] = ref
         return ref
 
+    def _with_slashes(self, text: str) -> str:
+        """A path as it is; one that was written on Windows with /, where that file exists and the other does not."""
+        if "\\" not in text or self.folder is None:
+            return text
+        turned = text.replace("\\", "/")
+        try:
+            if (self.folder / text).exists() or not (self.folder / turned).exists():
+                return text
+        except (OSError, ValueError):
+            return text
+        self.num_turned += 1
+        return turned
+
     def of_part(self, turn_part: Mapping[str, Any], part: str, say: Say) -> tuple[ImageRef, ...] | None:
         """The image of one part of a turn: none where it only says that there is one; None after saying a fault."""
         value = next((turn_part[key] for key in _PART_KEYS if turn_part.get(key)), None)
@@ -121,6 +139,44 @@ class Pictures:
             return ()
         ref = self.ref(value, part, say)
         return None if ref is None else (ref,)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ImageError("is no whole base64 text", "write the path of an image file") from None
+
+
+def names_images(row: Mapping[str, Any]) -> bool:
+    """Whether a row that is a question alone has images in one of the usual columns."""
+    column = column_of(layouts.by_usual_name(row), ())
+    return column is not None and not _is_none(row[column])
+
+
+def images_of_row(row: Mapping[str, Any], folder: Path, say: Say) -> list[ImageRef] | None:
+    """The images of a row that is a question alone, as rows of data name theirs; None after saying what is wrong.
+
+    Args:
+        folder: to which paths are relative.
+    """
+    column = column_of(layouts.by_usual_name(row), ())
+    if column is None:
+        return []
+    found = Pictures(folder)
+    refs = found.refs(row[column], key(column), say)
+    images.keep(found.kept)
+    return refs
+
+
+def unmarked(turns: list[Message]) -> list[Message]:
+    """Turns whose images are ignored: questions without the marks of these."""
+    return [
+        replace(turn, content=images.on_one_line(turn.content).replace(IMAGE_MARK, ""))
+        if turn.role == "user" and IMAGE_MARK in turn.content
+        else turn
+        for turn in turns
+    ]
 
 
 def _is_none(value: Any) -> bool:
@@ -156,8 +212,8 @@ def placed(
             say("", f"{who} holds an image; images stand in questions only", "", fix)
             return []
         if turn.images and turn.content.count(IMAGE_MARK) != len(turn.images):
-            what = f"a question holds {turn.content.count(IMAGE_MARK)} {IMAGE_MARK} and {_num(turn.images)}"
-            say("", f"{what} in its parts", "", f"leave {IMAGE_MARK} out of texts beside image parts")
+            what = f"a question has image parts, and {IMAGE_MARK} in its text besides"
+            say("", what, "", f"leave {IMAGE_MARK} out of texts beside image parts")
             return []
     if not refs and not num_open and not (has_column and sum(marks)):
         return turns
@@ -170,24 +226,16 @@ def placed(
         seen.counts["images_first"] += 1
         return [*turns[:first], made, *turns[first + 1 :]]
     if sum(marks) != len(refs):
-        what = f"the questions hold {sum(marks)} {IMAGE_MARK}, and the row has {_num(refs)}"
+        what = f"the number of {IMAGE_MARK} in the questions is not the number of images"
         say("", what, "", f"write {IMAGE_MARK} once for each image, or leave it out everywhere")
         return []
     rest = iter(refs)
     return [
-        replace(_on_one_line(turn), images=tuple(next(rest) for _ in range(num))) if num else turn
+        replace(turn, content=images.on_one_line(turn.content), images=tuple(next(rest) for _ in range(num)))
+        if num
+        else turn
         for turn, num in zip(turns, marks)
     ]
-
-
-def _on_one_line(turn: Message) -> Message:
-    """Line ends between an image and the text after or before it left off: they belong to the mark, not to the text."""
-    content = _LINE_BEFORE.sub(r"\1", _LINE_AFTER.sub(r"\1", turn.content))
-    return replace(turn, content=content)
-
-
-def _num(refs: Sequence[ImageRef]) -> str:
-    return plural(len(refs), "image")
 
 
 def key(column: str) -> str:

@@ -146,11 +146,6 @@ def _known(word: str) -> bool:
     return low in GIVEN or low in FAMILY
 
 
-def _sure_given(word: str) -> bool:
-    low = word.lower()
-    return low in GIVEN and low not in AMBIGUOUS
-
-
 def find(page: Page, found: list[Found]) -> None:
     """Appends names written in Latin letters."""
     text = page.text

@@ -78,10 +78,6 @@ def _is_list_of_rows(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, (dict, list)) for row in value)
 
 
-class _TooLong(Exception):
-    """A value that does not fit the limit of a row."""
-
-
 class _Window:
     """A text of any length, of which only the part at work is held."""
 

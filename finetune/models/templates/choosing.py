@@ -189,11 +189,6 @@ def choose_template(config: Any, tokenizer: Any) -> Choice:
     return Choice(pinned, f"chat template: {head}, although {inexact}: {no_other}")
 
 
-def known_templates() -> str:
-    """The shipped templates by name, for a message."""
-    return ", ".join(shipped_templates())
-
-
 def _alike(family: _Family) -> str:
     said = "both ask in the same words"
     return f"{said}, but {family.differs}" if family.differs else said

@@ -1,0 +1,82 @@
+"""The recipe's own questions: what evaluation asks, and what the demo shows as examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from finetune.data import ImageRef, images_of_row, names_images, question_of
+from finetune.errors import DataError, Problem
+
+
+def read_questions(loaded: Any, *, with_images: bool = True) -> list[dict[str, Any]]:
+    """The recipe's evaluate.questions: JSON lines with "question" and, if known, "reference".
+
+    Args:
+        with_images: read and check the images of questions, named relative to the file as rows of data name theirs;
+            else questions with images are left out.
+
+    Returns:
+        Texts by their keys; "images" (of finetune.data.ImageRef) where a question shows some.
+
+    Raises:
+        DataError: the file cannot be read, a line is no question, or its image cannot be used; each with its line.
+    """
+    name = loaded.recipe.evaluate.questions
+    if name is None:
+        return []
+    path = loaded.path_of("evaluate.questions", name)
+    problems: list[str | Problem] = []
+    questions = []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        where = loaded.where("evaluate.questions")
+        reason = error.strerror or type(error).__name__
+        raise DataError(Problem(where, "evaluate.questions", f"cannot be read: {reason}", repr(name))) from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            question = row["question"]
+            if not isinstance(question, str) or not question.strip():
+                raise TypeError
+        except (ValueError, KeyError, TypeError):
+            fix = 'write one {"question": "..."} a line'
+            problems.append(Problem(f"{path.name}:{number}", "question", "is not a question", fix=fix))
+            continue
+        texts = {key: value for key, value in row.items() if isinstance(value, str)}
+        shown = _shown(row, path, number, loaded.recipe.data.images, with_images, problems)
+        if shown:
+            texts["images"] = shown
+        if shown is not None:
+            questions.append(texts)
+    if problems:
+        raise DataError(problems)
+    return questions
+
+
+def _shown(
+    row: dict[str, Any], path: Path, number: int, rule: str, is_read: bool, problems: list[str | Problem]
+) -> list[ImageRef] | None:
+    """The images of a line; None where it is left out, after filing what is wrong with them."""
+    where = f"{path.name}:{number}"
+
+    def say(part: str, what: str, got: str, fix: str) -> None:
+        problems.append(Problem(where, part, what, got, fix))
+
+    if not is_read:
+        return None if names_images(row) else []
+    if rule == "ignore" and names_images(row):
+        fix = "remove the image from the question, or set data.images: use"
+        return say("", "the question names an image, and data.images is ignore", "", fix)
+    shown = images_of_row(row, path.parent, say)
+    try:
+        question_of(row["question"], shown or ())
+    except DataError as error:
+        (problem,) = error.problems
+        if isinstance(problem, Problem):
+            return say("", problem.what, problem.got, problem.fix)
+    return shown
