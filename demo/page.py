@@ -180,7 +180,7 @@ class Page:
             refused = texts.say(language, "status_still")
         elif not refused:
             try:
-                shown = pictures.take(files, chat.num_images, self.engines[index])
+                shown = pictures.take(files, chat.num_images, self.engines[index], question.strip())
             except pictures.Refused as error:
                 self.desk.close(_session(request))
                 refused = texts.say(language, error.key, **error.values)

@@ -59,15 +59,17 @@ def read(question: Any) -> tuple[str, list[str]]:
     return question or "", []
 
 
-def take(files: Sequence[str], num_held: int, engine: Any) -> list[HeldImage]:
+def take(files: Sequence[str], num_held: int, engine: Any, question: str = "") -> list[HeldImage]:
     """The images in memory; their files are deleted.
 
     Args:
         files: paths in Gradio's temporary folder.
         num_held: images that the conversation holds already.
+        question: the text they are shown with, which may say where they stand.
 
     Raises:
-        Refused: the engine takes none, there are too many, or one cannot be read. The files stay in the box.
+        Refused: the engine takes none, there are too many, one cannot be read, or the text has places for more or
+            fewer. The files stay in the box.
     """
     if not files:
         return []
@@ -77,10 +79,11 @@ def take(files: Sequence[str], num_held: int, engine: Any) -> list[HeldImage]:
         raise Refused("status_images_many", limit=MAX_IMAGES)
     if num_held + len(files) > MAX_IMAGES_KEPT:
         raise Refused("status_images_kept", limit=MAX_IMAGES_KEPT)
-    from finetune.generation import held_image  # here, as it brings torch; an engine that takes images has it
+    from finetune.generation import held_image, question_of  # here, as it brings torch; an engine that takes images has it
 
     try:
         held = [held_image(file) for file in files]
+        question_of(question, held)
     except DataError as error:
         what = getattr(error.problems[0], "what", error.problems[0])
         raise Refused("status_image_bad", detail=what) from None

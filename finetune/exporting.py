@@ -89,8 +89,14 @@ def _chat(source: generation.Source, renderer: Any) -> models.ChatFacts:
     """How the merged model is spoken to: as its adapter, or as the kit would speak to an adapter of a stranger's."""
     if source.chat is not None:
         return source.chat
-    words = {"system_prompt": source.system_prompt, "max_new_tokens": source.max_new_tokens}
-    facts = models.chat_facts(renderer, {}, chat_template=source.chat_template, title=source.title, **words)
+    facts = models.chat_facts(
+        renderer,
+        {},
+        system_prompt=source.system_prompt,
+        max_new_tokens=source.max_new_tokens,
+        chat_template=source.chat_template,
+        title=source.title if source.where else None,  # outside of a run it is a folder's name
+    )
     return replace(facts, max_image_pixels=source.max_image_pixels)
 
 
@@ -123,6 +129,11 @@ def lines(facts: dict[str, Any]) -> list[str]:
     told = [f"differences of {spread}:"]
     told += figures("adapter/base", effect) + figures("merged", full)
     told[-1] += f" (from base + adapter in full precision; {facts['dtype']}, refused beyond {full['tolerance']:g})"
+    if facts.get("is_mixture"):
+        told.append(
+            "A mixture of experts: single tokens may take another expert after rounding, which makes the largest "
+            "difference large; the mean tells more, and --dtype float32 is exact."
+        )
     if trained is None:
         return told
     if "not_measured" in trained:

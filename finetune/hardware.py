@@ -68,6 +68,14 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def lines(self) -> list[str]:
+        """Each choice with its reason, as a person is told."""
+        told = {key: getattr(self, key, "") for key in self.reasons if key != "memory_gib"}
+        lines = [f"{key}: {value} - {self.reasons[key]}" for key, value in told.items()]
+        if self.memory:
+            lines.append(f"memory: about {spelled_bytes(sum(self.memory.values()))} - {self.reasons['memory_gib']}")
+        return lines
+
 
 def machine() -> Machine:
     """Look at the machine (imports torch)."""
@@ -157,7 +165,7 @@ def make_plan(
     free_bytes = free_memory(here.device)
     _require_memory(fitted, free_bytes, bool(wished_micro))
     free = "not known how much is free" if free_bytes is None else f"{spelled_bytes(free_bytes)} are free"
-    reasons["memory_gib"] = f"estimated: {_spelled(fitted.parts())}; {free}"
+    reasons["memory_gib"] = f"estimated ({_spelled(fitted.parts())}); {free}"
     return replace(plan, memory_gib=round(fitted.gib(), 2), memory=fitted.parts())
 
 

@@ -7,13 +7,12 @@ import json
 import os
 import random
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finetune import checking, data, evaluation, hardware, models, prepare, recipe, training
+from finetune import checking, data, evaluation, generation, hardware, models, prepare, recipe, training
 from finetune.checking.lengths import lengths
 from finetune.errors import (
     CancelledError,
@@ -190,6 +189,8 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     notes = [*splits.report.notes, *(f"warning: {line}" for line in splits.report.warnings)]
     base = prepare.open_base(loaded, talk=talk, weights=True, commit=commit)
     notes += prepare.images_shown(loaded, base, splits.report.num_images)
+    why_none = None if base.renderer.images else models.why_no_images(base.config)
+    evaluation.check_images(generation.read_questions(loaded), why_none)
     rendered = [
         prepare.render_split(base, rows, loaded.recipe.data.overlong, talk=talk)
         for rows in (splits.train, splits.held_out)
@@ -224,8 +225,8 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
         plan = replace(plan, attention=attention, reasons=reasons)
     checking.write_check(current.path, check)
     write_json(current.path / "plan.json", plan.as_dict())
-    for key, reason in plan.reasons.items():
-        talk.say(f"{key}: {getattr(plan, key, '')} - {reason}")
+    for line in plan.lines():
+        talk.say(line)
     _note_other_plan(current, plan.as_dict(), talk)
     facts["base"]["quantization"] = models.quantization_facts(loaded.recipe.base.quantization, plan.dtype)
     current.update(
@@ -432,12 +433,18 @@ def _prove(current: Run, base: prepare.OpenedBase, plan: hardware.Plan, witness:
     try:
         proof = models.prove_adapter(witness, current.adapter_dir, load)
     except (IntegrityError, ModelError):
-        aside = current.adapter_dir.with_name("adapter.refused")
-        shutil.rmtree(aside, ignore_errors=True)
-        current.adapter_dir.rename(aside)
+        aside = _moved_aside(current)
+        _tell(current, talk, f"the adapter was refused; what was saved is kept in {aside.name}/")
         raise
     current.update(adapter={**current.manifest["adapter"], "proof": proof})
     talk.say(models.proof_line(proof))
+
+
+def _moved_aside(current: Run) -> Path:
+    """The adapter's folder under a name that is free: those refused before stay."""
+    names = ["adapter.refused", *(f"adapter.refused-{number}" for number in range(2, 1_000))]
+    aside = next(path for name in names if not (path := current.adapter_dir.with_name(name)).exists())
+    return current.adapter_dir.rename(aside)
 
 
 def _evaluate(current: Run, loaded: LoadedRecipe, talk: Talk) -> dict[str, Any]:

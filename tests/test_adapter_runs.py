@@ -99,12 +99,17 @@ def test_an_adapter_that_fails_its_proof_is_moved_aside(tmp_path: Path) -> None:
         patch.setattr(models, "let_go", spoil)
         with pytest.raises(IntegrityError, match="gives other logits than the trained model") as caught:
             workflow.run(path, tmp_path / "run")
+        with pytest.raises(IntegrityError):
+            workflow.run(path, tmp_path / "run", resume=True)
     assert caught.value.exit_code == 3
     run = Run.open(tmp_path / "run")
     assert run.manifest["status"] == "failed"
     assert "proof" not in run.manifest["adapter"]
     assert not run.adapter_dir.exists()
     assert (tmp_path / "run" / "adapter.refused" / "adapter_model.safetensors").is_file()
+    second = tmp_path / "run" / "adapter.refused-2"
+    assert (second / "adapter_model.safetensors").is_file(), "what was refused before is not removed"
+    assert f"the adapter was refused; what was saved is kept in {second.name}/" in run.manifest["notes"]
     finished: Any = workflow.run(path, tmp_path / "run", resume=True)
     assert finished.manifest["status"] == "finished"
     assert finished.manifest["adapter"]["proof"]["greedy_equal"] is True

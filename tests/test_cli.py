@@ -91,6 +91,9 @@ def test_recipes(tmp_path: Path) -> None:
     ended = finetune("recipes", cwd=tmp_path)
     assert ended.code == 0
     assert [line.split()[0] for line in ended.out.splitlines()] == names
+    bases = [line.split()[1] for line in ended.out.splitlines()]
+    starts = {line.index(f" {base} ") for line, base in zip(ended.out.splitlines(), bases)}
+    assert len(starts) == 1, "one column, however long the names are"
     listed = json.loads(finetune("recipes", "--json", cwd=tmp_path).out)
     assert [row["name"] for row in listed] == names
     assert all(row["description"] and row["base"] for row in listed)

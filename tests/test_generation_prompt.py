@@ -18,6 +18,8 @@ from finetune import models, workflow
 from finetune.errors import IntegrityError, ModelError
 from finetune.generation import Engine, find_source
 from finetune.models.chat_facts import ChatFacts
+from finetune.models.weights import mark, marks_of
+from finetune.render.renderer import fingerprint
 from finetune.runs import sha256_of
 
 SYSTEM = "Be kind and brief."
@@ -198,12 +200,16 @@ def test_a_broken_chat_json_is_refused_in_one_line(mine: Path, spoil: Callable[[
 
 
 def test_hashes_forged_to_fit_are_found_by_what_they_stand_for(mine: Path) -> None:
-    """Template and its file's hash are changed together: the fingerprint of what is rendered does not fit."""
-    SPOILT["chat_template.jinja"](mine / "lone" / "chat_template.jinja")
-    forged = sha256_of(mine / "lone" / "chat_template.jinja")
-    change_json(mine / "lone" / "chat.json", lambda words: words["files"].update({"chat_template.jinja": forged}))
-    said = refused(mine / "lone", mine / "base")
-    assert "lone/chat_template.jinja: is not what the adapter was trained with" in said and HASHES.search(said)
+    """Template and its file's hash are changed together: the fingerprint does not fit, whatever stands in it."""
+    path = mine / "lone" / "chat_template.jinja"
+    for text in (tiny.CHATML, "{{ messages[0].content }}", "{% if %}", ""):  # the last three cannot even be trained
+        path.write_text(text, encoding="utf-8")
+        forged = {path.name: sha256_of(path)}
+        change_json(mine / "lone" / "chat.json", lambda words, forged=forged: words["files"].update(forged))
+        said = refused(mine / "lone", mine / "base")
+        assert "lone/chat_template.jinja: is not what the adapter was trained with" in said and HASHES.search(said)
+    asked = command("chat", "lone", "--base", "./base", "--question", "hello", cwd=mine)
+    assert asked.code == 3 and HASHES.search(asked.err), asked.err
 
 
 def test_a_strangers_template_is_looked_at_before_it_is_run(mine: Path) -> None:
@@ -211,7 +217,12 @@ def test_a_strangers_template_is_looked_at_before_it_is_run(mine: Path) -> None:
     path = mine / "lone" / "chat_template.jinja"
     path.write_text("{{ messages.__class__.__mro__ }}", encoding="utf-8")
     forged = sha256_of(path)
-    change_json(mine / "lone" / "chat.json", lambda words: words["files"].update({path.name: forged}))
+
+    def forge(words: dict[str, Any]) -> None:
+        words["files"].update({path.name: forged})
+        words["template_sha256"] = fingerprint(path.read_text(encoding="utf-8"), words["template_options"])
+
+    change_json(mine / "lone" / "chat.json", forge)
     with pytest.raises(ModelError, match="reaches for Python's internals"):
         Engine.open(mine / "lone", base=str(mine / "base"))
 
@@ -284,12 +295,86 @@ def test_a_base_that_stops_elsewhere_is_refused(mine: Path) -> None:
     assert "the stop tokens are not what the adapter was trained with" in said and HASHES.search(said)
 
 
-def test_without_a_chat_json_it_loads_and_says_so(mine: Path) -> None:
+def unmarked(folder: Path) -> None:
+    """As another program, an older kit or a checkpoint leaves it: no chat.json, and no mark of the kit's."""
+    from safetensors.torch import load_file, save_file
+
+    weights = folder / "adapter_model.safetensors"
+    save_file(load_file(weights), weights, metadata={"format": "pt"})
+    (folder / "chat.json").unlink()
+
+
+def test_without_the_chat_json_that_the_kit_wrote_it_is_refused(mine: Path) -> None:
     (mine / "lone" / "chat.json").unlink()
+    said = refused(mine / "lone", mine / "base")
+    assert said.startswith("lone/chat.json: is missing; the kit wrote it, and nothing else says with which system ")
+    assert said.endswith("Fix: put it back, or fetch the adapter again, with all of its files")
+    shutil.copyfile(mine / "run" / "adapter" / "chat.json", mine / "lone" / "chat.json")
+    assert Engine.open(mine / "lone", base=str(mine / "base")).system_prompt == SYSTEM
+
+
+def test_the_mark_changes_no_tensor(tmp_path: Path) -> None:
+    import torch
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    path = tmp_path / "x.safetensors"
+    tensors = {"a": torch.arange(7, dtype=torch.float32), "b": torch.ones(3, 5, dtype=torch.bfloat16)}
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert marks_of(path) == {"format": "pt"}
+    mark(path, {"finetune_kit": "1"})
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {"format": "pt", "finetune_kit": "1"} == marks_of(path)
+    again = load_file(path)
+    assert again.keys() == tensors.keys() and all(torch.equal(again[name], tensors[name]) for name in tensors)
+    assert (path.stat().st_size - sum(t.numel() * t.element_size() for t in tensors.values())) % 8 == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
+    path.write_bytes(b"\xff" * 9)
+    assert marks_of(path) == marks_of(tmp_path / "none") == {}
+
+
+def test_checkpoints_of_a_run_are_not_marked(made: Path) -> None:
+    """They have no chat.json on purpose; served, they are told of and not refused."""
+    found = sorted((made / "run" / "checkpoints").glob("step-*"))
+    assert found
+    for folder in found:
+        assert "finetune_kit" not in marks_of(folder / "adapter_model.safetensors")
+        engine = Engine.open(folder, base=str(made / "base"))
+        assert any(note.startswith("the adapter has no chat.json: nothing says how") for note in engine.notes)
+
+
+def test_an_adapter_is_titled_by_its_recipe_wherever_it_lies(mine: Path) -> None:
+    assert find_source(mine / "lone", str(mine / "base")).title == "kind"
+    for title in ("x" * 501, "two\nlines", "", 7):
+        shutil.copyfile(mine / "run" / "adapter" / "chat.json", mine / "lone" / "chat.json")
+        change_json(mine / "lone" / "chat.json", lambda words, title=title: words.update(title=title))
+        assert "lone/chat.json: cannot be read" in refused(mine / "lone", mine / "base")
+    change_json(mine / "lone" / "chat.json", lambda words: words.pop("title"))  # as an older kit wrote it
+    assert find_source(mine / "lone", str(mine / "base")).title == "lone"
+
+
+def test_the_title_of_the_card_goes_before_the_recipes_name(mine: Path) -> None:
+    path = mine / "recipe.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "share: {title: Kind answers}\n", encoding="utf-8")
+    run = workflow.run(path, mine / "titled")
+    assert json.loads((run.adapter_dir / "chat.json").read_bytes())["title"] == "Kind answers"
+
+
+@pytest.mark.parametrize("kind", ["4bit", "8bit"])
+def test_a_base_is_held_as_recorded_and_not_as_the_recipe_says_now(mine: Path, kind: str) -> None:
+    change_json(mine / "lone" / "chat.json", lambda words: words["base"].update(quantization={"kind": kind}))
+    assert find_source(mine / "lone", str(mine / "base")).quantization == kind
+    change_json(mine / "run" / "manifest.json", lambda words: words["base"].update(quantization={"kind": kind}))
+    assert "quantization: none" in (mine / "run" / "recipe.resolved.yaml").read_text(encoding="utf-8")
+    assert find_source(mine / "run").quantization == find_source(mine / "run" / "adapter").quantization == kind
+
+
+def test_without_a_chat_json_it_loads_and_says_so(mine: Path) -> None:
+    unmarked(mine / "lone")
     alone = Engine.open(mine / "lone", base=str(mine / "base"))
     assert alone.system_prompt is None
     assert any(note.startswith("the adapter has no chat.json: nothing says how it was trained") for note in alone.notes)
-    (mine / "run" / "adapter" / "chat.json").unlink()
+    unmarked(mine / "run" / "adapter")
     assert "run/adapter/chat.json: is missing" in refused(mine / "run")
     change_json(mine / "run" / "manifest.json", lambda words: words["adapter"].pop("chat_sha256"))
     inside = Engine.open(mine / "run", base=str(mine / "base"))

@@ -158,8 +158,10 @@ def test_room_is_looked_for_before_a_base_is_loaded(monkeypatch: pytest.MonkeyPa
 def test_small_sizes_are_told_in_mib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "free_memory", lambda device: 5 << 30)
     small = Sizes(3_000_000, 0, 0, 50_000, 4_000, 128, 4, 5_000, 512)
-    told = make_plan(_CPU, 16, 64, None, small).reasons["memory_gib"]
-    assert "MiB: weights 11, adapter 1," in told and "0.00" not in told
+    plan = make_plan(_CPU, 16, 64, None, small)
+    told = plan.lines()[-1]
+    assert told.startswith("memory: about ") and "GiB - estimated (MiB: weights 11, adapter 1," in told
+    assert "0.00" not in told and len([line for line in plan.lines() if "memory" in line.partition(":")[0]]) == 1
 
 
 def test_memory_decides_rows_a_pass_and_checkpointing(monkeypatch: pytest.MonkeyPatch) -> None:

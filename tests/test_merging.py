@@ -15,6 +15,7 @@ from finetune.cli import main
 from finetune.errors import IntegrityError, ModelError, RunError, SurroundingsError
 from finetune.models import merged_files, merging
 from finetune.recipe.words import Adapter
+from finetune.render import Renderer
 
 PROBES = [[5, 6, 7, 8, 9], [10, 11, 12], [40, 41, 42, 43, 44, 45, 46, 47]]
 
@@ -52,7 +53,8 @@ def trained(base: Path, folder: Path, quantization: str = "none", **words: Any) 
 def merged(base: Path, adapter: Path, folder: Path, **words: Any) -> dict[str, Any]:
     source = models.find_base(str(base))
     tokenizer, _ = models.load_tokenizer(source)
-    given: dict[str, Any] = {"tokenizer": tokenizer, "stop_ids": [2, 1], "probes": PROBES, **words}
+    chat = models.chat_facts(Renderer(tokenizer), {}, system_prompt=None, max_new_tokens=8)
+    given: dict[str, Any] = {"tokenizer": tokenizer, "stop_ids": [2, 1], "probes": PROBES, "chat": chat, **words}
     return models.merge(source, adapter, folder, **given)
 
 

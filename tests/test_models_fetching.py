@@ -286,8 +286,8 @@ def test_fault_70_a_resumed_run_asks_for_the_commit_it_began_with(tmp_path: Path
     text = "recipe: 1\nbase: {model: clinic/tiny, revision: moving}\ndata: {train: rows.jsonl}\n"
     (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
     loaded = recipe.load(tmp_path / "recipe.yaml")
-    assert bases._find(loaded, COMMIT).revision == COMMIT
-    assert bases._find(loaded).revision == "moving"
+    assert bases.find_source(loaded, COMMIT).revision == COMMIT
+    assert bases.find_source(loaded).revision == "moving"
 
 
 def test_what_cannot_be_had_ends_a_run_before_its_data_are_read(hub: Hub, tmp_path: Path) -> None:
@@ -297,6 +297,17 @@ def test_what_cannot_be_had_ends_a_run_before_its_data_are_read(hub: Hub, tmp_pa
     ended = finetune("run", "recipe.yaml", "--output", "run", cwd=tmp_path, **environment(hub.url, tmp_path))
     assert ended.code == 2
     assert "the repository has no safetensors weights, only pytorch_model.bin" in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_config_shows_ends_a_run_before_weights_and_data(hub: Hub, tmp_path: Path) -> None:
+    text = "recipe: 1\nbase: {model: clinic/tiny}\ndata: {train: rows.jsonl}\nadapter: {target_modules: [c_attn]}\n"
+    (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text("{not a row}\n", encoding="utf-8")
+    ended = finetune("run", "recipe.yaml", "--output", "run", cwd=tmp_path, **environment(hub.url, tmp_path))
+    assert ended.code == 2
+    assert "recipe.yaml:4:11: adapter.target_modules: not in this model (got c_attn)" in ended.err
+    assert "config.json" in hub.fetched() and "model.safetensors" not in hub.fetched()
     assert not (tmp_path / "run").exists()
 
 

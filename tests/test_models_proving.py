@@ -16,6 +16,7 @@ from finetune.errors import IntegrityError
 
 PROBE = kit.IDS[0]
 FIX = ". Fix: go on with --resume, which saves it again from the last checkpoint"
+OTHERWISE = ". Fix: start a new run with a smaller train.learning_rate, or another adapter.method or hardware.dtype"
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_another_tensor_is_seen_before_a_base_is_loaded(saved: tuple[models.Witn
 def test_empty(saved: tuple[models.Witness, Path], tiny_base: Path) -> None:
     witness, folder = saved
     empty = dataclasses.replace(witness, tensors={})
-    assert refusal(empty, folder, loading(tiny_base)) == f"adapter: the saved adapter is empty{FIX}"
+    assert refusal(empty, folder, loading(tiny_base)) == f"adapter: the saved adapter is empty{OTHERWISE}"
 
 
 def test_another_base_gives_other_logits(saved: tuple[models.Witness, Path], tiny_base: Path) -> None:
@@ -111,7 +112,8 @@ def test_logits_that_are_no_numbers(saved: tuple[models.Witness, Path], tiny_bas
             base.lm_head.weight[5] = float("nan")
         return base
 
-    assert "gives numbers that are not finite" in refusal(*saved, load)
+    said = refusal(*saved, load)
+    assert "gives numbers that are not finite" in said and said.endswith(OTHERWISE), "saved again, it is the same"
 
 
 def test_changes_nothing(tiny_base: Path, tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_changes_nothing(tiny_base: Path, tmp_path: Path) -> None:
     models.save_adapter(model, tmp_path / "adapter", "tiny", None)
     witness = models.bear_witness(model, PROBE, [2])
     assert refusal(witness, tmp_path / "adapter", loading(tiny_base)) == (
-        f"adapter: the saved adapter changes nothing: its logits are the base's own{FIX}"
+        f"adapter: the saved adapter changes nothing: its logits are the base's own{OTHERWISE}"
     )
 
 

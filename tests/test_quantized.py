@@ -167,8 +167,15 @@ def test_a_run_records_it_and_is_served_the_same(tmp_path: Path) -> None:
         assert "the base is held in 4bit, as in training" in engine.notes
     copy = tmp_path / "elsewhere"
     run.adapter_dir.rename(copy)
-    source = generation.find_source(copy)
-    assert source.quantization == "4bit"
+    engine = generation.Engine.open(copy)
+    assert engine.source.quantization == "4bit" and is_rounded(engine.model)
+    assert "the base is held in 4bit, as in training" in engine.notes
+    # As recorded, whatever the recipe says by now.
+    text = run.resolved_path.read_text(encoding="utf-8")
+    assert text.count("quantization: 4bit") == 1
+    run.resolved_path.write_text(text.replace("quantization: 4bit", "quantization: none"), encoding="utf-8")
+    copy.rename(run.adapter_dir)
+    assert is_rounded(generation.Engine.open(run.path).model)
 
 
 @needs_library

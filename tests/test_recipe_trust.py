@@ -43,8 +43,9 @@ def test_fault_18_trust_remote_code():
         "(docs/families.md)"
     )
     assert refusal(HEAD, trust_remote_code=True) == (
-        "--trust-remote-code: not available yet. "
-        "Fix: leave --trust-remote-code out, and choose a model that needs no code of its own"
+        "--trust-remote-code: a model's own code never runs: it could do anything on this machine, and changes with "
+        "its hub. Fix: leave it out; Aquila, openPangu, ERNIE and InternLM load without it, and another base does once "
+        "it is converted to a layout that transformers knows (docs/families.md)"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,16 @@ import template_kit
 from commands_kit import finetune
 from test_data_templates import DOSE_ZH, INVENTED, PRIVATE, alike
 
-from finetune import data, models, recipe, resources
+from finetune import data, generation, models, recipe, resources
 
 ROOT = Path(__file__).resolve().parents[1] / "recipes"
 FILES = sorted(ROOT.rglob("recipe.yaml"))
 # The recipe of each domain that has a data template; every other recipe shows something else.
 DOMAINS = {"medical": "medical_qa", **{f.name: f.name for f in template_kit.domain_folders() if f.name != "medical"}}
+# A recipe that shows what the kit can do beside the domains.
+OTHERS = {"quickstart", "image_questions"}
+# Those whose commit was not seen where the kit was built: the recipe says so beside the base, the README how to pin.
+NOT_PINNED = {"image_questions"}
 DOMAIN = pytest.mark.parametrize("template", DOMAINS)
 PATHS = pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name)
 
@@ -44,7 +49,13 @@ def test_it_is_valid_and_named_as_its_folder(path: Path) -> None:
 @PATHS
 def test_a_hub_base_is_pinned_to_a_commit(path: Path) -> None:
     base = recipe.load(path).recipe.base
-    if base.model != resources.STARTER_ID:
+    if path.parent.name in NOT_PINNED:
+        assert base.revision is None
+        assert re.search(
+            r"^  model: .+  # not pinned yet: .*base\.revision", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert "*Files and versions*" in (path.parent / "README.md").read_text(encoding="utf-8")
+    elif base.model != resources.STARTER_ID:
         assert re.fullmatch(r"[0-9a-f]{40}", base.revision or ""), "pin base.revision to a commit"
 
 
@@ -65,6 +76,9 @@ def test_its_rows_and_questions_are_there(path: Path) -> None:
     assert len(splits.held_out) >= 1
     # The example rows of a domain show the form; the README says that they teach little.
     warnings = [line for line in splits.report.warnings if "teach little" not in line]
+    if splits.report.num_images:  # said of all images, and by the README
+        warnings = [line for line in warnings if "data.privacy looks at texts only" not in line]
+        assert "not searched" in (path.parent / "README.md").read_text(encoding="utf-8")
     if loaded.recipe.data.leakage == "warn":  # the recipe chose it: the only thing that may be told of
         assert warnings.pop(0).endswith("scores on them are too good; kept, as data.leakage is warn")
         assert re.search(r"^ *leakage: warn +# .{20,}", path.read_text(encoding="utf-8"), re.MULTILINE), "say why"
@@ -96,7 +110,7 @@ def test_its_readme_explains_it(path: Path) -> None:
 def test_every_domain_has_its_recipe() -> None:
     names = set(resources.shipped_recipes())
     assert {"medical_qa", "medical_zh", "legal", "finance", "customer_support", "education"} <= set(DOMAINS.values())
-    assert set(DOMAINS.values()) | {"quickstart"} == names
+    assert set(DOMAINS.values()) | OTHERS == names
 
 
 @DOMAIN
@@ -110,9 +124,8 @@ def test_a_domains_recipe_keeps_to_its_role(template: str) -> None:
     assert f"/data_templates/{template}/" in str(words.data.train)
     assert words.data.license == "apache-2.0"
     assert words.share.languages == (("zh",) if template.endswith("_zh") else ("en",))
-    if template != "medical":
-        folder = template_kit.ROOT / template
-        assert prompt.strip() == (folder / "system_prompt.txt").read_text(encoding="utf-8").strip()
+    folder = template_kit.ROOT / template
+    assert prompt.strip() == (folder / "system_prompt.txt").read_text(encoding="utf-8").strip()
 
 
 @DOMAIN
@@ -182,3 +195,72 @@ def test_a_copy_is_complete_and_passes_the_check(path: Path, tmp_path: Path) -> 
     assert "Ready to train" in checked.out
     for target in re.findall(r"\]\((?!http)([^)#]+)", (copy / "README.md").read_text(encoding="utf-8")):
         assert (copy / target).exists(), f"README.md points at {target}"
+
+
+@PATHS
+def test_a_copy_holds_one_file_of_questions_and_one_system_prompt(path: Path, tmp_path: Path) -> None:
+    """The template's own are left out where the recipe reads others: nobody edits a file that nothing reads."""
+    made = finetune("new", "mine", "--from", path.parent.name, cwd=tmp_path)
+    assert made.code == 0, made.err
+    copy = tmp_path / "mine"
+    (read,) = copy.rglob("questions.jsonl")
+    loaded = recipe.load(copy / "recipe.yaml")
+    assert loaded.path_of("evaluate.questions", str(loaded.recipe.evaluate.questions)) == read.resolve()
+    assert not list(copy.rglob("system_prompt.txt"))
+    for page in copy.glob("data/*/README.md"):
+        for name in re.findall(r"^\| `([^`*]+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE):
+            assert (page.parent / name).is_file(), f"{page.parent.name}/README.md lists {name}"
+
+
+def test_image_questions_shows_pictures_of_its_own(tmp_path: Path) -> None:
+    """A copy brings the pictures along, of rows and of questions; no picture is asked about that is trained."""
+    assert finetune("new", "mine", "--from", "image_questions", cwd=tmp_path).code == 0
+    loaded = recipe.load(tmp_path / "mine" / "recipe.yaml")
+    splits = data.load(loaded)
+    sides = [
+        {Path(image.path).read_bytes() for row in rows for message in row.messages for image in message.images}
+        for rows in (splits.train, splits.held_out)
+    ]
+    assert len(sides[0]) >= 6 and sides[1] and not sides[0] & sides[1]
+    questions = generation.read_questions(loaded)
+    asked = {Path(image.path).read_bytes() for question in questions for image in question.get("images", ())}
+    assert len(asked) >= 4 and not asked & (sides[0] | sides[1])
+    assert 10 <= len(questions) <= 15
+    assert sum("reference" in question for question in questions) >= 0.8 * len(questions)
+    known = [message.content for row in (*splits.train, *splits.held_out) for message in row.messages]
+    for question in questions:
+        nearest = max(known, key=lambda other, text=question["question"]: alike(text, other))
+        assert alike(question["question"], nearest) < 0.5, nearest
+    words = loaded.recipe
+    assert (words.base.model, words.base.revision) == ("Qwen/Qwen3-VL-2B-Instruct", None)
+    assert words.evaluate.gate == "none" and words.train.batch_size <= 4
+
+
+@PATHS
+def test_the_lines_of_a_readme_are_wrapped(path: Path) -> None:
+    """In columns as a terminal counts them, two for a Chinese character. Tables and commands are as they are."""
+    text = re.sub(r"^```.*?^```", "", (path.parent / "README.md").read_text(encoding="utf-8"), flags=re.M | re.S)
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            width = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+            assert width <= 120, line
+
+
+@pytest.mark.parametrize("name", ["medical_zh", "customer_support_zh"])
+def test_the_chinese_pages_say_what_the_starter_base_writes(name: str) -> None:
+    text = (ROOT / name / "README.md").read_text(encoding="utf-8")
+    assert "乱码" in text.partition("预期结果")[2].partition("```")[0]
+
+
+def test_the_reference_answers_put_safety_first() -> None:
+    def reference(name: str, words: str) -> str:
+        lines = (ROOT / name / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+        (found,) = [row for row in map(json.loads, lines) if words in row["question"]]
+        return found["reference"]
+
+    card = reference("finance", "walked away with it")
+    assert card.startswith("If you do not have it back, block it now")
+    shock = reference("customer_support", "electric shock")
+    order = ["emergency number first", "Stop using", "only if you can do so safely", "See a doctor today", "report it"]
+    places = [shock.index(words) for words in order]
+    assert places == sorted(places)

@@ -81,6 +81,7 @@ def test_fault_75_the_bases_own_template_is_looked_at_too() -> None:
         choose_template(None, tokenizer_of("chatml", text))
     assert TIME in str(caught.value) or MEMORY in str(caught.value)
     assert "the base's own template" in str(caught.value)
+    assert str(caught.value).endswith(". Fix: set base.chat_template: chatml, or to a file"), "nobody mends a base"
 
 
 def test_fault_75_a_file_of_the_recipe_is_looked_at_too(tmp_path: Path) -> None:

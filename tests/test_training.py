@@ -345,6 +345,12 @@ def test_guard_leaves_overflow_to_a_loss_scaler_for_a_while() -> None:
         _steps(guard, [1.0] * 20, math.inf, skips_overflow=True)
     with pytest.raises(DivergedError):
         _steps(LossGuard(1e-3), [1.0], math.inf)
+    with pytest.raises(DivergedError) as caught:
+        _steps(LossGuard(5e-3, ratio=16.0), [1.0], math.inf)
+    assert str(caught.value).endswith(
+        "Fix: try --set train.learning_rate=0.0005 (now 0.005), or --set adapter.learning_rate_ratio=1 (now 16: B "
+        "learns at 0.08)"
+    )
 
 
 def test_disk_full_while_writing_metrics(tmp_path: Path, tiny_base: Path, rows: list) -> None:

@@ -152,28 +152,29 @@ def test_rows_with_images_come_back_from_the_store_as_they_went_in(folder):
 
 # -- faults ----------------------------------------------------------------------------------------------------------
 
+UNEQUAL = "the number of <image> in the questions is not the number of images"
 FAULTS = {
     "missing": (row(image="img/none.png"), "key image: the image is missing: there is no such file"),
     "cut_off": (row(image="img/cut.png"), "key image: the image is damaged or cut off"),
     "cut_off_jpeg": (row(image="img/cut.jpg"), "key image: the image is damaged or cut off"),
     "no_image": (row(image="img/text.png"), "key image: the image is no image that can be read"),
     "empty": (row(image="img/empty.png"), "key image: the image is empty"),
-    "bomb": (row(image="img/bomb.png"), "key image: the image unpacks to more than 67,108,864 pixels"),
-    "narrow": (row(image="img/narrow.png"), "key image: the image is 400 x 1 pixels: too narrow"),
+    "bomb": (row(image="img/bomb.png"), "key image: the image has too many pixels. Fix: make it smaller"),
+    "narrow": (row(image="img/narrow.png"), "key image: the image is too narrow. Fix: cut or join it"),
     "network": (row(image="https://example.org/SECRET.png"), "is an address on the network, and nothing is fetched"),
     "outside": (row(image="../../../etc/hosts"), "lies neither in the data file's folder nor in one beside it"),
     "number": (row(image=7), "is neither a path nor an object with bytes: found a number"),
-    "too_few": (row(question="<image> and <image>?"), "the questions hold 2 <image>, and the row has 1 image"),
-    "none": (row(question="<image>?", image=None), "the questions hold 1 <image>, and the row has 0 images"),
+    "too_few": (row(question="<image> and <image>?"), UNEQUAL),
+    "none": (row(question="<image>?", image=None), UNEQUAL),
     "in_answer": (row(answer="<image> is red."), "the answer holds an image; images stand in questions only"),
     "open_part": ({"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]},
-                                ANSWER]}, "the questions hold 1 <image>, and the row has 0 images"),
+                                ANSWER]}, UNEQUAL),
     "answer_part": ({"messages": [{"role": "user", "content": "Draw it."}, {"role": "assistant", "content": [
         {"type": "image", "image": "img/red.png"}]}]}, "the answer holds an image; images stand in questions only"),
     "mark_beside_part": ({"messages": [{"role": "user", "content": [
         {"type": "image", "image": "img/red.png"}, {"type": "text", "text": "<image>?"}]}, ANSWER]},
-        "a question holds 2 <image> and 1 image in its parts"),
-    "broken_address": (row(image="data:image/png;base64,@@@"), "is no whole data: address (base64)"),
+        "a question has image parts, and <image> in its text besides"),
+    "broken_address": (row(image="data:image/png;base64,@@@"), "is no whole base64 text"),
     "video": ({"messages": [{"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}, ANSWER]},
               "holds a part of type video; only texts and images are read"),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from PIL import Image
 from finetune import data, models, prepare, recipe, training
 from finetune.checking import preview
 from finetune.errors import DataError, ModelError
+from finetune.evaluation import answers
 from finetune.generation import Engine
 from finetune.models.scoring import row_losses
 from finetune.models.vision import ImageInput, RowImages
@@ -319,6 +320,18 @@ def test_the_engine_answers_questions_with_and_without_images(opened, family, tm
     words = [{"role": "user", "content": "Say one."}]
     alone = Engine.open(made.base.source.location).reply(words, max_new_tokens=6)
     assert engine.reply(words, max_new_tokens=6) == alone  # no position is left over from the images before
+
+
+@both
+def test_questions_of_the_recipe_are_asked_with_their_images(opened, family):
+    made = opened(family)
+    engine = Engine.open(made.base.source.location)
+    ref = data.question_with("", [made.folder / "0.png"])["images"][0]
+    kept, left_out = answers.gather(engine, [{"question": "Is <image> red?", "images": [ref]}], [], 4)
+    assert (left_out, [question.text for question in kept]) == (0, ["Is [image] red?"])
+    ids = engine.prompt_ids(kept[0].messages, 4)
+    assert ids.count(engine.renderer.images.token_id) == engine.renderer.images.num_tokens(ref.width, ref.height)
+    assert engine.answer(kept[0].messages, adapter=False, max_new_tokens=2).text is not None
 
 
 def test_chat_shows_an_image_from_the_command_line(opened, capsys, tmp_path):

@@ -104,13 +104,24 @@ ROWS = [
 ]  # fmt: skip
 
 
+def topic_of(names: list[str]) -> str:
+    """Rows that show one picture, or one gauge, have one topic: they stay on one side when some are held out."""
+    first = names[0] if names else "no_picture"
+    return "gauge" if first.startswith("gauge") else first
+
+
 def main() -> None:
     """Write images/ and template.jsonl beside this file."""
     (HERE / "images").mkdir(exist_ok=True)
     for name, image in IMAGES.items():
         image.quantize(16).save(HERE / "images" / f"{name}.png", optimize=True)
     rows = [
-        {"images": [f"images/{name}.png" for name in names], "question": question, "answer": answer}
+        {
+            "images": [f"images/{name}.png" for name in names],
+            "question": question,
+            "answer": answer,
+            "topic": topic_of(names),
+        }
         for names, question, answer in ROWS
     ]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

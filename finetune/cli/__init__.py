@@ -167,7 +167,7 @@ def _recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--allow-outside", action="store_true", help="let the recipe name files outside its own folder"
     )
-    command.add_argument("--trust-remote-code", action="store_true", help="not available: code of a base never runs")
+    command.add_argument("--trust-remote-code", action="store_true", help="refused: the code of a base never runs")
 
 
 def _source(command: argparse.ArgumentParser, one: bool) -> None:

@@ -45,8 +45,9 @@ def recipes(arguments: argparse.Namespace) -> None:
         rows.append({"name": name, "base": words.base.model, "description": words.description})
     if arguments.json:
         return _print_json(rows)
+    name_width, base_width = (max(len(row[key]) for row in rows) for key in ("name", "base"))
     for row in rows:
-        print(f"{row['name']:<14} {row['base']:<30} {row['description']}")
+        print(f"{row['name']:<{name_width}}  {row['base']:<{base_width}}  {row['description']}")
     _say("\nCopy one out with: finetune new MY_NAME --from NAME")
     return None
 
@@ -84,6 +85,7 @@ def new(arguments: argparse.Namespace) -> None:
         inside = f"../../data_templates/{folder.name}/"
         if inside in text:
             resources.copy_tree(folder, target / "data" / folder.name)
+            _leave_out(target / "data" / folder.name, [name for name in _OF_RECIPE if inside + name not in text])
             text = text.replace(inside, f"data/{folder.name}/")
             moved[inside] = f"data/{folder.name}/"
     own = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "_" for c in target.resolve().name)
@@ -96,6 +98,20 @@ def new(arguments: argparse.Namespace) -> None:
         page.write_text(_links_of_a_copy(page, moved), encoding="utf-8")
     print(path)
     _say(f"Next: put your rows into {target}/data, then finetune check {path}")
+
+
+# In a data template's folder, and once more in the recipe, which reads its own alone.
+_OF_RECIPE = ("questions.jsonl", "system_prompt.txt")
+
+
+def _leave_out(folder: Path, names: list[str]) -> None:
+    """Take files out of a copied data template, and out of the list of files on its page: nothing would read them."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    page = folder / "README.md"
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = [line for line in lines if not line.startswith(tuple(f"| `{name}` |" for name in names))]
+    page.write_text("".join(lines), encoding="utf-8")
 
 
 def _links_of_a_copy(page: Path, moved: dict[str, str]) -> str:

@@ -3,8 +3,9 @@
 `evaluate` reads a run folder and writes evaluation.json, samples.jsonl and report.html into it.
 """
 
+from finetune.evaluation.answers import check_images
 from finetune.evaluation.comparison import compare_lines
 from finetune.evaluation.measuring import evaluate
 from finetune.evaluation.report import shown_samples, write_report
 
-__all__ = ["compare_lines", "evaluate", "shown_samples", "write_report"]
+__all__ = ["check_images", "compare_lines", "evaluate", "shown_samples", "write_report"]

@@ -62,10 +62,7 @@ def gather(
     Returns:
         The questions, and the number left out.
 
-    Raises:
-        DataError: one of `asked` shows an image, and the base takes none.
     """
-    check_images(asked, None if engine.takes_images else "this base takes no images")
     candidates = [_of_recipe(row, name_images) for row in asked]
     candidates += [_of_row(row, name_images) for row in held_out[:NUM_HELD_OUT] if not row.tools]
     room_tokens = engine.context_tokens - answer_limit(engine, limit)

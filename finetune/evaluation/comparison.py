@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune.errors import IntegrityError, ModelError, Problem
-from finetune.models.scoring import mean_loss
+from finetune.models import mean_loss
 
 NUM_DRAWS = 1_000
 # With fewer rows even "all of them improved" happens by luck in more than 5 % of cases (two-sided: 2 / 2 ** 6 = 3 %).

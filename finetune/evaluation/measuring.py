@@ -13,7 +13,6 @@ from finetune.evaluation import answers
 from finetune.evaluation.comparison import compare, verdict
 from finetune.evaluation.report import write_report
 from finetune.generation import Engine, find_source, read_questions
-from finetune.models.scoring import row_losses
 from finetune.runs import Run, sha256_of, utc_now, write_json, write_text
 
 EVALUATION_SCHEMA = 1
@@ -54,6 +53,7 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
     engine = Engine(source)
     split = _render(engine, splits.held_out, words.data)
     images = prepare.row_images(_base_of(engine, words.data), split.conversations)
+    answers.check_images(asked, None if engine.takes_images else "this base takes no images")
     losses = _losses(engine, split.pairs(), images, tell)
     groups = [conversation.group for conversation in split.conversations]
     held_out = {
@@ -62,7 +62,9 @@ def evaluate(run: Run, *, on_progress: OnProgress | None = None) -> dict[str, An
         "num_trimmed": split.num_trimmed,
     }
     limit = words.evaluate.max_new_tokens
-    questions, num_left_out = answers.gather(engine, asked, split.conversations, limit)
+    questions, num_left_out = answers.gather(
+        engine, asked, split.conversations, limit, name_images=words.evaluate.show_rows
+    )
     lines, samples = answers.ask(engine, questions, limit, lambda done: tell("answers", done, len(questions)))
     evaluation = {
         "schema": EVALUATION_SCHEMA,
@@ -129,7 +131,7 @@ def _losses(
             done += count
             tell(f"held-out rows, {who}", done, len(pairs))
 
-        return row_losses(engine.model, pairs, on_done=on_done, images=images)
+        return models.row_losses(engine.model, pairs, on_done=on_done, images=images)
 
     with engine.model.disable_adapter():
         base = scored("base")

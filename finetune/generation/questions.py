@@ -47,7 +47,7 @@ def read_questions(loaded: Any, *, with_images: bool = True) -> list[dict[str, A
             fix = 'write one {"question": "..."} a line'
             problems.append(Problem(f"{path.name}:{number}", "question", "is not a question", fix=fix))
             continue
-        texts = {key: value for key, value in row.items() if isinstance(value, str)}
+        texts: dict[str, Any] = {key: value for key, value in row.items() if isinstance(value, str)}
         shown = _shown(row, path, number, loaded.recipe.data.images, with_images, problems)
         if shown:
             texts["images"] = shown

@@ -57,8 +57,12 @@ def find_source(source: str | Path, base: str | None = None) -> Source:
         # transformers would look for a model of that bare name on the hub.
         fix = "name a run folder, an adapter folder, a base folder, a hub id like owner/name, or starter"
         raise ModelError(Problem(str(source), "", "no such run, adapter or base", fix=fix))
+    in_a_folder = "/" in str(source) and "://" not in str(source) and (path.is_absolute() or path.parent.is_dir())
+    if in_a_folder and not path.exists():
+        other = "" if path.is_absolute() else f"; an id of the hub is looked for where no folder {path.parent} lies"
+        raise ModelError(Problem(str(source), "", "no such run, adapter or base", fix=f"check the path{other}"))
     found = models.find_base(str(source), None, path if path.is_dir() else None)
-    chat = models.read_chat(path) if found.is_local and path.is_dir() else None
+    chat = models.read_chat(Path(found.location)) if found.is_local else None
     if chat is None:
         return Source(found.label, found, None, None, (), "auto", None, _DEFAULT_NEW_TOKENS, "off")
     # A model that was merged goes on as its adapter was trained.

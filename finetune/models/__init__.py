@@ -1,9 +1,17 @@
 """Floor 4: base models, tokenizers, chat templates and adapters. The door to peft."""
 
 from finetune.models.adapter_check import check_adapter
-from finetune.models.adapters import load_adapter, save_adapter
+from finetune.models.adapters import load_adapter, rewrite_config, save_adapter
 from finetune.models.attaching import attach_adapter, check_settings, saved_sizes, trainable_facts
-from finetune.models.base import attention_for, base_facts, base_notes, context_tokens, load_base, load_config
+from finetune.models.base import (
+    attention_for,
+    base_facts,
+    base_notes,
+    context_tokens,
+    load_base,
+    load_config,
+    refuse_code,
+)
 from finetune.models.chat_facts import (
     CHAT,
     OF_BASE,
@@ -26,20 +34,22 @@ from finetune.models.fitting import fitting_notes, misfits
 from finetune.models.merged_files import own_dtype
 from finetune.models.merging import check_new, merge
 from finetune.models.new_tokens import extend_tokenizer
-from finetune.models.opening import stop_ids_of
+from finetune.models.opening import check_table, stop_ids_of
 from finetune.models.proving import Witness, bear_witness, let_go, proof_line, prove_adapter
 from finetune.models.quantized import (
+    adapter_kept_in_float32,
     kind_of,
     quantization_facts,
     quantization_notes,
     require_quantization,
 )
+from finetune.models.scoring import mean_loss, row_losses
 from finetune.models.shards import check_files
 from finetune.models.sizes import Sizes, sizes_of, weight_counts
 from finetune.models.sources import BaseSource, find_base, hub_errors
 from finetune.models.structure import structure_of
 from finetune.models.templates import shipped_templates
-from finetune.models.tokenizers import check_vocabulary, load_tokenizer
+from finetune.models.tokenizers import check_vocabulary, dress, load_tokenizer
 from finetune.models.vision import DEFAULT_MAX_PIXELS, RowImages, image_input, why_no_images
 
 __all__ = [
@@ -51,6 +61,7 @@ __all__ = [
     "RowImages",
     "Sizes",
     "Witness",
+    "adapter_kept_in_float32",
     "another_template",
     "attach_adapter",
     "attention_for",
@@ -67,9 +78,11 @@ __all__ = [
     "check_settings",
     "check_stop_tokens",
     "check_system_prompt",
+    "check_table",
     "check_vocabulary",
     "compare_chat",
     "context_tokens",
+    "dress",
     "extend_tokenizer",
     "fetch",
     "find_base",
@@ -84,6 +97,7 @@ __all__ = [
     "load_chat_tokenizer",
     "load_config",
     "load_tokenizer",
+    "mean_loss",
     "merge",
     "misfits",
     "own_dtype",
@@ -92,7 +106,10 @@ __all__ = [
     "quantization_facts",
     "quantization_notes",
     "read_chat",
+    "refuse_code",
     "require_quantization",
+    "rewrite_config",
+    "row_losses",
     "save_adapter",
     "save_chat",
     "saved_sizes",

@@ -24,7 +24,7 @@ def save_adapter(model: Any, folder: Path, base_label: str, revision: str | None
         warnings.simplefilter("ignore")
         model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card, with a local path in it
-    rewrite_config(folder / CONFIG, base_label, revision)
+    rewrite_config(folder, base_label, revision)
 
 
 def check_trained(model: Any) -> None:
@@ -45,8 +45,9 @@ def check_trained(model: Any) -> None:
         raise IntegrityError("the adapter changes nothing: every matrix is as it was at the start; it is not saved")
 
 
-def rewrite_config(path: Path, base_label: str, revision: str | None) -> None:
-    """Put the base's id and commit into an adapter_config.json, where peft writes the path it loaded from."""
+def rewrite_config(folder: Path, base_label: str, revision: str | None) -> None:
+    """Put the base's id and commit into a folder's adapter_config.json, where peft writes the path it loaded from."""
+    path = folder / CONFIG
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base_label
     config["revision"] = revision

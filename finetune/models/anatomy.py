@@ -25,13 +25,13 @@ class Anatomy:
             "router" for what chooses experts, "other" for all the rest (head, embeddings, vision tower, containers).
         stacked: endings of expert parameters that hold all experts of a layer in one tensor.
         expert_parameters: numbers in all experts together.
-        idle_parameters: of them not used for one given token.
+        layers: full name of the list of decoder layers.
     """
 
     roles: dict[str, str] = field(default_factory=dict)
     stacked: list[str] = field(default_factory=list)
     expert_parameters: int = 0
-    idle_parameters: int = 0
+    layers: str = ""
     fused_qkv: bool = False
     sinks: bool = False
     carries_state: bool = False
@@ -86,6 +86,7 @@ def take_apart(model: Any, config: Any) -> Anatomy:
     """Give every module of a bare model its role. `config` is that of its language model."""
     found = Anatomy(roles={name: "other" for name, _ in model.named_modules() if name})
     prefix, layers = _decoder_layers(model, config)
+    found.layers = prefix
     for name, layer in layers.named_children():
         _look_into(layer, f"{prefix}.{name}", found, config)
     head = model.get_output_embeddings()
@@ -132,8 +133,8 @@ def _look_into(layer: Any, prefix: str, found: Anatomy, config: Any) -> None:
         else:
             role = "mlp"
         found.roles[f"{prefix}.{name}"] = role
-    for place, size in experts.items():
-        _count_experts(layer, place, size, found, config)
+    for place in experts:
+        _count_experts(layer, place, found)
 
 
 def _is_linear(module: Any, torch: Any) -> bool:
@@ -187,7 +188,8 @@ def _experts_of(layer: Any, mixers: list[str]) -> Iterator[tuple[str, int]]:
                 yield name, len(module)
             continue
         stacks = [p.shape[0] for p in module.parameters(recurse=False) if p.dim() == 3 and p.shape[0] > 1]
-        if stacks and not isinstance(module, torch.nn.modules.conv._ConvNd):
+        # Without a router beside it, a stack of matrices is something else: a convolution, a mixer of another kind.
+        if stacks and _routers_of(layer, name, stacks[0]):
             yield name, stacks[0]
 
 
@@ -206,28 +208,13 @@ def _routers_of(layer: Any, place: str, num_experts: int) -> list[str]:
     return found
 
 
-def _count_experts(layer: Any, place: str, num_experts: int, found: Anatomy, config: Any) -> None:
+def _count_experts(layer: Any, place: str, found: Anatomy) -> None:
     container = layer.get_submodule(place)
     for name, parameter in container.named_parameters(recurse=False):
         ending = f"{place}.{name}"
         if parameter.dim() == 3 and ending not in found.stacked:
             found.stacked.append(ending)
-    count = sum(p.numel() for p in container.parameters())
-    used = _experts_per_token(layer, config)
-    found.expert_parameters += count
-    if used is not None and used <= num_experts:
-        found.idle_parameters += count - count * used // num_experts
-
-
-def _experts_per_token(layer: Any, config: Any) -> int | None:
-    """How many experts one token passes: as the layer's own modules say, else as the config does."""
-    for module in layer.modules():
-        if isinstance(used := getattr(module, "top_k", None), int):
-            return used
-    for word in ("num_experts_per_tok", "moe_k", "top_k", "moe_topk"):
-        if isinstance(used := getattr(config, word, None), int):
-            return used
-    return None
+    found.expert_parameters += sum(p.numel() for p in container.parameters())
 
 
 def looks_back_tokens(config: Any, context_tokens: int | None) -> int | None:

@@ -96,7 +96,7 @@ def wrong_settings(structure: Structure, settings: Any) -> list[str | Problem]:
         linear = [name for name, role in structure.roles.items() if role in ("attention", "mlp", "expert")]
         return [*problems, *_idle_patterns(settings, [*linear, *_caught(structure, (), structure.experts)])]
     caught = _caught(structure, endings, parameters)
-    names = [name for name in caught if wrong or _is_in(name, chosen)]
+    names = [name for name in caught if wrong or _is_in(structure, name, chosen)]
     if not names:
         what = "no module of adapter.target_modules is in these layers"
         problems.append(Problem("", _LAYERS, what, _shown(settings.layers), "choose other layers"))
@@ -164,10 +164,12 @@ def _shown(layers: Any) -> str:
     return str(dict(layers) if isinstance(layers, Mapping) else list(layers))
 
 
-def _is_in(name: str, chosen: set[int] | None) -> bool:
-    """Whether a full module name is in the chosen layers; its first number is that of its layer."""
-    number = next((int(part) for part in name.split(".") if part.isdigit()), None)
-    return chosen is None or number in chosen
+def _is_in(structure: Structure, name: str, chosen: set[int] | None) -> bool:
+    """Whether a full module name is in the chosen layers."""
+    if chosen is None:
+        return True
+    number, _, _ = name.removeprefix(f"{structure.layers}.").partition(".")
+    return name.startswith(f"{structure.layers}.") and number.isdigit() and int(number) in chosen
 
 
 def _caught(structure: Structure, endings: Sequence[str], parameters: Sequence[str]) -> list[str]:
@@ -195,8 +197,8 @@ def _targets(structure: Structure, settings: Any) -> tuple[list[str], list[str]]
     chosen, _ = _chosen_layers(settings.layers, structure.num_layers)
     if chosen is None:
         return endings, parameters
-    modules = [name for name in _caught(structure, endings, ()) if _is_in(name, chosen)]
-    return modules, [name for name in _caught(structure, (), parameters) if _is_in(name, chosen)]
+    modules = [name for name in _caught(structure, endings, ()) if _is_in(structure, name, chosen)]
+    return modules, [name for name in _caught(structure, (), parameters) if _is_in(structure, name, chosen)]
 
 
 def trainable_facts(model: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import finetune
+from finetune import resources
 from finetune.errors import IntegrityError, Problem, shown
 from finetune.models.adapter_check import CONFIG, WEIGHTS
 from finetune.models.merged_files import MERGE_JSON
@@ -206,7 +207,7 @@ def _same_tokenizer(before: Any, after: Any, facts: ChatFacts) -> None:
 
 
 def read_chat(folder: Path) -> ChatFacts | None:
-    """What a folder says of itself; None where it has no chat.json (an adapter of another program, a checkpoint, a base).
+    """What a folder says of itself; None where it has no chat.json (a stranger's adapter, a checkpoint, a base).
 
     Raises:
         IntegrityError: it cannot be read, or a file beside it is not the one it names; with both hashes. Or it is
@@ -399,7 +400,9 @@ def check_base(recorded: ChatFacts, source: BaseSource, facts: dict[str, Any]) -
     for key, what in (("config_sha256", "its config is another"), ("weights_sha256", "its weights are others")):
         then, now = recorded.base.get(key), facts.get(key)
         if then and now and then != now:
-            trained_on = f"{name!r}" + (f" at {recorded.base['revision']}" if recorded.base.get("revision") else "")
+            called = "the folder that was called " if recorded.base.get("is_local") and name != resources.STARTER_ID else ""
+            at = f" at {recorded.base['revision']}" if recorded.base.get("revision") else ""
+            trained_on = f"{called}{name!r}{at}"
             problem = Problem(
                 source.label, "", f"is not the base that the adapter was trained on: {what}", then_now(then, now),
                 f"{_OTHER_BASE}: {trained_on}",

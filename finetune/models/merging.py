@@ -34,6 +34,7 @@ from finetune.models.chat_facts import ChatFacts, save_chat
 from finetune.models.merged_files import MERGE_JSON
 from finetune.models.quantized import kind_of, library_version
 from finetune.models.sources import BaseSource
+from finetune.models.structure import structure_of
 from finetune.runs import sha256_of, write_json
 
 MERGE_SCHEMA = 1
@@ -186,6 +187,7 @@ class _Merge:
         full["computed_in"] = self.arithmetic
         as_trained = self._as_trained(quantization, read_back)
         effect = difference(exact, bare)
+        structure = structure_of(load_config(self.source))
         if full["mean_logit_difference"] > 0.5 * effect["mean_logit_difference"]:
             self.say(
                 f"warning: in {self.dtype} the merge loses much of what the adapter does (a mean of "
@@ -197,6 +199,7 @@ class _Merge:
             "base": {key: base[key] for key in ("id", "revision", "config_sha256", "weights_sha256", "licence")},
             "adapter_sha256": sha256_of(self.adapter_dir / "adapter_model.safetensors"),
             "trained_on": quantization,
+            "is_mixture": bool(structure.experts or structure.expert_linears),
             "num_prompts": len(self.probes),
             "num_prompt_tokens": sum(len(ids) for ids in self.probes),
             "adapter_effect": {key: effect[key] for key in ("max_logit_difference", "mean_logit_difference")},

@@ -99,15 +99,15 @@ def prove_adapter(witness: Witness, folder: Path, load: Callable[[], Any]) -> di
     tolerance = _tolerance(witness)
     problems = []
     if not logits.isfinite().all() or not witness.logits.isfinite().all():
-        problems.append("gives numbers that are not finite")
+        problems.append(("gives numbers that are not finite", False))
     elif difference > tolerance:
-        problems.append(f"gives other logits than the trained model: they differ by {difference:.2g}")
+        problems.append((f"gives other logits than the trained model: they differ by {difference:.2g}", True))
     elif greedy != witness.greedy:
-        problems.append("gives another answer than the trained model")
+        problems.append(("gives another answer than the trained model", True))
     elif effect == 0:
-        problems.append("changes nothing: its logits are the base's own")
+        problems.append(("changes nothing: its logits are the base's own", False))
     if problems:
-        raise IntegrityError([_failed(folder, what) for what in problems])
+        raise IntegrityError([_failed(folder, what, again) for what, again in problems])
     return {
         "num_tensors": len(witness.tensors),
         "logit_difference": difference,
@@ -136,7 +136,7 @@ def _compare_tensors(witness: Witness, folder: Path) -> None:
     from safetensors.torch import load_file
 
     if not witness.tensors:
-        raise IntegrityError(_failed(folder, "is empty"))
+        raise IntegrityError(_failed(folder, "is empty", again=False))
     try:
         saved = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
@@ -151,9 +151,14 @@ def _is_same(one: Any, other: Any) -> bool:
     return one is not None and other is not None and one.dtype == other.dtype and one.equal(other)
 
 
-def _failed(folder: Path, what: str) -> Problem:
-    fix = "go on with --resume, which saves it again from the last checkpoint"
-    return Problem(folder.name, "", f"the saved adapter {what}", fix=fix)
+def _failed(folder: Path, what: str, again: bool = True) -> Problem:
+    """The problem of an adapter; `again`: whether saving it once more can help."""
+    return Problem(folder.name, "", f"the saved adapter {what}", fix=_AGAIN if again else _OTHERWISE)
+
+
+_AGAIN = "go on with --resume, which saves it again from the last checkpoint"
+# Saving the same adapter once more would give the same.
+_OTHERWISE = "start a new run with a smaller train.learning_rate, or another adapter.method or hardware.dtype"
 
 
 def _tolerance(witness: Witness) -> float:

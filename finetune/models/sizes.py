@@ -105,14 +105,14 @@ def weight_counts(config: Any, quantization: str = "none") -> tuple[int, int]:
 
 def _adapter(structure: Structure, modules: dict[str, Any], settings: Any) -> tuple[list[str], int]:
     """Full names of the linear modules that carry an adapter, and how many numbers are trained in all."""
-    endings, parameters = attaching._targets(structure, settings)
-    names = [name for name in attaching._caught(structure, endings, ()) if name in modules]
+    caught = attaching.adapted_names(structure, settings)
+    names = [name for name in caught if name in modules]
     total = 0
     for name in names:
         rank = _rank(name, settings)
         rows, columns = modules[name].weight.shape
         total += rank * (rows + columns) + (rows if settings.method == "dora" else 0)
-    for full in attaching._caught(structure, (), parameters):
+    for full in (name for name in caught if name not in modules):
         holder, _, parameter = full.rpartition(".")
         weight = getattr(modules.get(holder), parameter, None)
         if weight is not None:

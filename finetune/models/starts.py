@@ -39,7 +39,7 @@ def start_from_base(model: Any, method: str) -> None:
     import torch
     from peft.tuners.lora import LoraLayer
 
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+    layers: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
     ranks = {
         name: (module.r["default"] // 2, module.out_features, module.in_features) for name, module in layers.items()
     }

@@ -12,34 +12,9 @@ from finetune.errors import FinetuneError, ModelError, Problem, SurroundingsErro
 from finetune.models import anatomy
 from finetune.models.anatomy import auto_class_of
 
-__all__ = ["Structure", "auto_class_of", "structure_of", "targets_for", "title_of"]
+__all__ = ["Structure", "auto_class_of", "structure_of", "targets_for"]
 
 _TARGETS = "adapter.target_modules"
-# For display only: nothing is decided by these.
-_TITLES = {
-    "aquila": "Aquila (Wu Dao 3.0)",
-    "llama": "Llama",
-    "qwen2": "Qwen2.5 (Tongyi)",
-    "qwen3": "Qwen3 (Tongyi)",
-    "qwen3_moe": "Qwen3 mixture of experts",
-    "qwen2_5_vl": "Qwen2.5-VL",
-    "qwen3_vl": "Qwen3-VL",
-    "mixtral": "Mixtral",
-    "ernie4_5": "ERNIE 4.5",
-    "ernie4_5_moe": "ERNIE 4.5 mixture of experts",
-    "PanguEmbedded": "openPangu Embedded",
-    "PanguProMoE": "openPangu Pro-MoE",
-    "gpt_oss": "gpt-oss",
-    "smollm3": "SmolLM3",
-    "gemma2": "Gemma 2",
-    "gemma3": "Gemma 3 (with images)",
-    "gemma3_text": "Gemma 3",
-    "phi": "Phi",
-    "phi3": "Phi-3 and Phi-4",
-    "mistral": "Mistral",
-    "glm4": "GLM-4",
-    "internlm3": "InternLM3",
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +26,6 @@ class Structure:
         architecture: name of the class that is loaded.
         kind: "dense", "mixture" (of experts) or "vision" (image and text; its language model may be a mixture too).
         num_parameters: all of them; tied weights count once.
-        num_active: of them used for one token, in mixtures; None elsewhere.
         num_layers: decoder layers of the language model.
         attention: short names of the linear modules inside attention.
         mlp: short names of the other linear modules of the language model that every token passes.
@@ -68,6 +42,7 @@ class Structure:
         rope_varies: whether rotary factors change with the longest row of a batch.
         moved: names among `attention` and `mlp` that peft would put on the routed experts instead.
         head_bias: whether the head has a bias for each token.
+        layers: full name of the list of the language model's decoder layers.
         roles: full name of every module -> "attention", "mlp", "expert", "router" or "other".
     """
 
@@ -75,7 +50,6 @@ class Structure:
     architecture: str
     kind: str
     num_parameters: int
-    num_active: int | None
     num_layers: int
     attention: tuple[str, ...]
     mlp: tuple[str, ...]
@@ -92,6 +66,7 @@ class Structure:
     rope_varies: bool = False
     moved: tuple[str, ...] = ()
     head_bias: bool = False
+    layers: str = ""
     roles: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False, hash=False)
 
     @property
@@ -171,7 +146,6 @@ def _read(config: Any) -> Structure:
         architecture=type(model).__name__,
         kind="vision" if anatomy.has_vision(config) else "mixture" if is_mixture else "dense",
         num_parameters=total,
-        num_active=total - parts.idle_parameters if is_mixture else None,
         num_layers=text.num_hidden_layers,
         attention=attention,
         mlp=mlp,
@@ -188,6 +162,7 @@ def _read(config: Any) -> Structure:
         rope_varies=anatomy.rope_varies(text),
         moved=_moved(config.model_type, (*attention, *mlp)) if is_mixture else (),
         head_bias=getattr(model.get_output_embeddings(), "bias", None) is not None,
+        layers=parts.layers,
         roles=parts.roles,
     )
 
@@ -361,8 +336,3 @@ def _traps(structure: Structure) -> Iterable[tuple[str, str]]:
         yield "base", "rotary factors change beyond the original context: keep rows on one side of it"
     if structure.kind == "vision":
         yield "base", "the part that looks at images stays as it is; adapters go to the language model"
-
-
-def title_of(model_type: str) -> str:
-    """A family's name for people; its model_type where we have no better one. For display only."""
-    return _TITLES.get(model_type, model_type)

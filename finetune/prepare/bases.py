@@ -10,9 +10,6 @@ from typing import Any
 
 from finetune import models
 from finetune.errors import ModelError, Problem
-from finetune.models.base import refuse_code
-from finetune.models.opening import check_table
-from finetune.models.tokenizers import dress
 from finetune.recipe import LoadedRecipe
 from finetune.render import Renderer
 from finetune.runs import read_json
@@ -120,15 +117,15 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
         return _open(loaded, source)
     import importlib
 
-    refuse_code(config, source)
+    models.refuse_code(config, source)
     found = importlib.import_module(module)
     tokenizer_class = getattr(found, "Qwen2Tokenizer", None) or found.TokenizersBackend
     with models.hub_errors(source):
         tokenizer = tokenizer_class.from_pretrained(str(folder))
     words_of_config = SimpleNamespace(**config)
-    check_table(words_of_config, tokenizer)
+    models.check_table(words_of_config, tokenizer)
     template_file = loaded.path_of("base.chat_template", base.chat_template)
-    notes = dress(tokenizer, base.chat_template, template_file, words_of_config)
+    notes = models.dress(tokenizer, base.chat_template, template_file, words_of_config)
     return _opened(loaded, source, SimpleNamespace(max_position_embeddings=context), tokenizer, notes)
 
 

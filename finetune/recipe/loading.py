@@ -101,15 +101,16 @@ def load(
         name: a file, a folder with recipe.yaml, or a shipped name.
         overrides: `--set` texts such as "train.learning_rate=1e-4"; later ones win.
         allow_outside: paths may leave the recipe's folder (their absolute form is then in `notes`).
-        trust_remote_code: refused; code that comes with a model is not available yet.
+        trust_remote_code: refused; code that comes with a model never runs.
         must_exist: files named without wildcards must be there. False to read back an old run's recipe.
 
     Raises:
         RecipeError: with every problem, each with file:line:column, key, value and fix.
     """
     if trust_remote_code:
-        fix = "leave --trust-remote-code out, and choose a model that needs no code of its own"
-        raise RecipeError(Problem("", "--trust-remote-code", checks.NOT_AVAILABLE, "", fix))
+        what, fix = remedies.NO_REMOTE_CODE
+        what = what.replace("a recipe cannot allow a model's own code to run", "a model's own code never runs")
+        raise RecipeError(Problem("", "--trust-remote-code", what, "", fix.replace("delete it", "leave it out")))
     path = _find(str(name))
     sources, findings, outside = _read_chain(path, allow_outside)
     known_formats = [_check_source(findings, source) for source in sources]

@@ -98,7 +98,7 @@ FOREIGN: dict[str, tuple[str, str]] = {
 
 _NO_ENVIRONMENT = ("a recipe sets no environment variables", "set them in the shell, before the command")
 _NO_CODE = ("a recipe runs no code", "delete it; code belongs in a program that imports finetune")
-_NO_REMOTE_CODE = (
+NO_REMOTE_CODE = (
     "a recipe cannot allow a model's own code to run: it could do anything on this machine, and changes with its hub",
     "delete it; Aquila, openPangu, ERNIE and InternLM load without it, and another base does once it is converted to "
     "a layout that transformers knows (docs/families.md)",
@@ -110,7 +110,7 @@ _CODE_WORDS = [
 FORBIDDEN: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("env", "environment", "env_vars", "environ"), _NO_ENVIRONMENT),
     **dict.fromkeys(_CODE_WORDS, _NO_CODE),
-    **dict.fromkeys(("trust_remote_code", "trust_code", "allow_remote_code"), _NO_REMOTE_CODE),
+    **dict.fromkeys(("trust_remote_code", "trust_code", "allow_remote_code"), NO_REMOTE_CODE),
 }
 
 # Each pattern is a secret by its own shape, whatever stands around it.

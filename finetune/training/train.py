@@ -14,9 +14,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
-from finetune.models.quantized import adapter_kept_in_float32
-from finetune.models.scoring import mean_loss, row_losses
-from finetune.models.vision import RowImages
+from finetune.models import RowImages, adapter_kept_in_float32, mean_loss, rewrite_config, row_losses
 from finetune.render import IGNORED
 from finetune.runs import Run
 from finetune.training import checkpoints as ck
@@ -198,8 +196,6 @@ def _build_trainer(
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
-    from finetune.models.adapters import CONFIG, rewrite_config
-
     disable_progress_bars()
     pad = DataCollatorForLanguageModeling(pad_token_id=tokenizer.pad_token_id)
 
@@ -250,7 +246,7 @@ def _build_trainer(
                 finally:
                     self.staging = None
                 source = staging / f"checkpoint-{step}"
-                rewrite_config(source / CONFIG, base_label, None)
+                rewrite_config(source, base_label, None)
                 ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"], progress.facts())
             stop.saved_step = step
             ck.rotate(run.checkpoints_dir, run.manifest["run_id"])

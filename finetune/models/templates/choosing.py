@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from finetune.models.templates import PLAIN, shipped_template, shipped_templates
+from finetune.errors import ModelError
+from finetune.models.templates import PLAIN, shipped_template
 from finetune.models.templates.safety import check_template
 
 _SHOWN = 8  # characters of a fingerprint in a note
@@ -163,7 +164,7 @@ def choose_template(config: Any, tokenizer: Any) -> Choice:
     own, head = _own(tokenizer)
     if own is None:
         return _of_ours([family.name for family in fitting])
-    check_template(own, "the base's own template")
+    _check_own(own, fitting)
     pinned = _without_date(own)
     inexact = _why_not_exact(tokenizer, pinned)
     no_system = None if _takes_system(tokenizer, pinned) else _NO_SYSTEM
@@ -189,6 +190,20 @@ def choose_template(config: Any, tokenizer: Any) -> Choice:
     return Choice(pinned, f"chat template: {head}, although {inexact}: {no_other}")
 
 
+def _check_own(own: str, fitting: Sequence[_Family]) -> None:
+    """See that the base's own template may be run; the user cannot mend it, but can take another.
+
+    Raises:
+        ModelError: with the name of the shipped one that fits the base's tokens.
+    """
+    try:
+        check_template(own, "the base's own template")
+    except ModelError as error:
+        fix = f"set base.chat_template: {fitting[0].name if fitting else PLAIN}, or to a file"
+        told = [replace(problem, fix=fix) for problem in error.problems if not isinstance(problem, str)]
+        raise ModelError(told or error.problems) from None
+
+
 def _alike(family: _Family) -> str:
     said = "both ask in the same words"
     return f"{said}, but {family.differs}" if family.differs else said
@@ -202,8 +217,10 @@ def _of_ours(fitting: Sequence[str]) -> Choice:
         others = f"; {', '.join(fitting[1:])} would fit them too" if len(fitting) > 1 else ""
         note = f"chat template: the base brings none; its tokens and config are those of the shipped '{name}'{others}"
         return Choice(shipped_template(name), note, name)
-    others = ", ".join(name for name in shipped_templates() if name != PLAIN)
-    note = f"chat template: the base brings none, so the shipped '{PLAIN}' is used; base.chat_template takes {others}"
+    note = (
+        f"chat template: the base brings none, so the shipped '{PLAIN}' is used; `finetune preview` shows it, "
+        "docs/templates.md has others"
+    )
     return Choice(shipped_template(PLAIN), note, PLAIN)
 
 
