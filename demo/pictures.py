@@ -79,7 +79,7 @@ def take(files: Sequence[str], num_held: int, engine: Any, question: str = "") -
         raise Refused("status_images_many", limit=MAX_IMAGES)
     if num_held + len(files) > MAX_IMAGES_KEPT:
         raise Refused("status_images_kept", limit=MAX_IMAGES_KEPT)
-    from finetune.generation import held_image, question_of  # here, as it brings torch; an engine that takes images has it
+    from finetune.generation import held_image, question_of  # here, as it brings torch; an engine with images has it
 
     try:
         held = [held_image(file) for file in files]

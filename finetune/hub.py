@@ -54,8 +54,10 @@ def is_offline() -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what a library says, short."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_REASON_CHARACTERS]
+    """The first line of what a library says, short; and the next one where the first only announces it."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
+    reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return reason if len(reason) <= MAX_REASON_CHARACTERS else f"{reason[: MAX_REASON_CHARACTERS - 3]}..."
 
 
 def endpoint_set() -> str:
@@ -141,6 +143,7 @@ def errors(
             raise (wrong if known == "repository" else SurroundingsError)(problem(what, fix)) from error
         if is_local or known != "network":
             fix = f"choose another one, or use {instead}" if instead and not is_local else ""
+            fix = "use the files that came with it, or fetch it again" if is_local else fix
             raise wrong(problem(f"cannot be loaded: {reason_of(error)}", fix)) from error
         what = f"cannot be fetched: {reason_of(error)}"
         fix = "check the network; HF_ENDPOINT names a mirror, HF_TOKEN a token, HF_HUB_OFFLINE=1 uses what is cached"

@@ -51,6 +51,8 @@ def test_people_are_told_what_is_not_certain(capsys: pytest.CaptureFixture[str])
     assert any(line.split()[:1] == ["BAAI/AquilaChat2-7B"] and line.endswith("(?)") for line in lines)
     assert any("openPangu" in line and "European Union" in line for line in lines)
     assert any("shown as gpt_oss_mxfp4:" in line and "not: 8 bit, 4 bit, prefix packing" in line for line in lines)
+    shown = [line for line in lines if line.startswith("  shown as ")]
+    assert shown and not any("prefix packing" in line.partition("; not: ")[0] for line in shown), "it is refused so far"
     assert "random weights" in err and "models" not in out.splitlines()[0]
 
 

@@ -273,7 +273,9 @@ def test_another_base_of_the_same_shapes_is_refused(mine: Path) -> None:
     for source, base in ((mine / "run", mine / "base"), (mine / "lone", mine / "base")):
         said = refused(source, base)
         assert said.startswith("base: is not the base that the adapter was trained on: its weights are others (got ")
-        assert HASHES.search(said) and said.endswith("Fix: name the base it was trained on with --base: 'base'")
+        assert HASHES.search(said) and said.endswith(
+            "Fix: name the base it was trained on with --base: the folder that was called 'base'"
+        )
     tiny.save_base(mine / "turned", rope_parameters={"rope_type": "default", "rope_theta": 500.0})
     assert "turned: is not the base that the adapter was trained on: its config is another" in refused(
         mine / "lone", mine / "turned"
@@ -465,3 +467,12 @@ def test_commands_end_with_3(mine: Path) -> None:
         assert ended.code == 3, ended.err
         assert "data.system_prompt: is not the one the adapter was trained with" in ended.err
         assert "Name doses" not in ended.err and SYSTEM not in ended.err
+
+
+def test_a_source_that_is_not_there_is_told_without_words_of_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    for words in (("chat", "runs/nothing", "--question", "hello"), ("export", "runs/nothing", "--to", "merged", "out")):
+        ended = command(*words, cwd=tmp_path)
+        assert ended.code == 2, ended.err
+        assert "runs/nothing: no such run, adapter or base. Fix: check the path; an id of the hub" in ended.err
+        assert "base.revision" not in ended.err

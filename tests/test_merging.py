@@ -217,3 +217,23 @@ def test_the_command_and_talking_to_what_it_wrote(
     assert "exists already" in capsys.readouterr().err
     with pytest.raises(ModelError, match="has no adapter to merge"):
         exporting.export_merged(base, tmp_path / "other")
+
+
+def test_mixtures_are_told_why_the_largest_difference_may_be_large(base: Path, tmp_path: Path) -> None:
+    adapter = trained(base, tmp_path / "adapter")
+    facts = exporting.export_merged(adapter, tmp_path / "out", base=str(base))
+    assert facts["is_mixture"] is False
+    told = "A mixture of experts: single tokens may take another expert after rounding"
+    assert not any(line.startswith(told) for line in exporting.lines(facts))
+    (line,) = [line for line in exporting.lines({**facts, "is_mixture": True}) if line.startswith(told)]
+    assert "--dtype float32 is exact" in line
+
+
+def test_a_base_that_does_not_fit_is_not_merged(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from finetune import hardware
+
+    adapter = trained(base, tmp_path / "adapter")
+    monkeypatch.setattr(hardware, "free_memory", lambda device: 1 << 20)
+    with pytest.raises(SurroundingsError, match=r"its weights need about .* and 1 MiB are free in this machine"):
+        exporting.export_merged(adapter, tmp_path / "out", base=str(base))
+    assert not (tmp_path / "out").exists()

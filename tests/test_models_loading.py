@@ -206,3 +206,55 @@ def test_a_base_that_does_not_fit_is_refused_before_its_weights_are_read(
         SurroundingsError, match=r"^base: its weights need about 0\.1 GiB of memory, and 1 MiB are free"
     ):
         Engine.open(tmp_path / "base")
+
+
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json"])
+@pytest.mark.parametrize("text", ['{"model_type": "llama", "hidden', "[]", "\ufeff{}"])
+def test_a_broken_file_of_a_folder_is_named(name: str, text: str, tiny_base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(tiny_base, folder)
+    (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ModelError) as caught:
+        models.load_tokenizer(opened(folder))
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"mine/{name}: "), problem
+    what = "holds no JSON object" if text == "[]" else "is no JSON: line 1, column "
+    assert what in str(problem)
+    assert str(problem).endswith("Fix: put back the file that came with the model, or fetch the base again")
+
+
+def test_a_field_of_the_config_that_is_wrong_is_told_whole(tiny_base: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_base, tmp_path / "mine")
+    edit_config(tmp_path / "mine", hidden_size="sixty-four")
+    with pytest.raises(ModelError) as caught:
+        models.load_config(opened(tmp_path / "mine"))
+    said = str(caught.value)
+    assert "hidden_size" in said and "sixty-four" in said and "Fix: use the files that came with it" in said, said
+
+
+@pytest.mark.parametrize("num_files", [1, 3])
+def test_the_program_of_the_docs_converts_pickled_weights(num_files: int, tiny_base: Path, tmp_path: Path) -> None:
+    """The program in docs/hubs.md, as it stands there, but for the two folders of its container."""
+    import subprocess
+    import sys
+
+    import torch
+    from safetensors.torch import load_file
+
+    page = (Path(__file__).parent.parent / "docs" / "hubs.md").read_text(encoding="utf-8")
+    program = page.partition("<<'CODE'\n")[2].partition("\nCODE\n")[0]
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(tiny_base, old)
+    new.mkdir()
+    tensors = load_file(old / WEIGHTS)
+    (old / WEIGHTS).unlink()
+    for place in range(num_files):
+        part = {name: tensors[name] for name in sorted(tensors)[place::num_files]}
+        torch.save(part, old / f"pytorch_model-{place}.bin")
+    torch.save({}, old / "training_args.bin")
+    program = program.replace("/old/", f"{old}/").replace('"/new"', repr(str(new))).replace("/new/", f"{new}/")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = models.load_base(opened(new), "float32").state_dict()
+    expected = models.load_base(opened(tiny_base), "float32").state_dict()
+    assert all(found[name].equal(expected[name]) for name in expected)

@@ -272,3 +272,15 @@ def test_room_is_made_once_and_taken_back(tiny_base: Path) -> None:
     assert (base.get_input_embeddings().weight.shape[0], base.lm_head.weight.shape[0]) == (310, 310)
     room.take_room_back(base, 304)
     assert kit.base_hash(base) == before
+
+
+def test_all_that_is_wrong_with_new_tokens_is_told_at_once() -> None:
+    from finetune import recipe
+    from finetune.errors import RecipeError
+
+    text = "recipe: 1\nbase: {model: starter}\ndata: {train: rows.jsonl}\nadapter: {new_tokens: [' b', a, a, '']}\n"
+    with pytest.raises(RecipeError) as caught:
+        recipe.parse(text)
+    assert (
+        "adapter.new_tokens: expected no empty text, no blank before or behind a text, as in ' b', each text once"
+    ) in str(caught.value)

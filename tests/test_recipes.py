@@ -54,7 +54,8 @@ def test_a_hub_base_is_pinned_to_a_commit(path: Path) -> None:
         assert re.search(
             r"^  model: .+  # not pinned yet: .*base\.revision", path.read_text(encoding="utf-8"), re.MULTILINE
         )
-        assert "*Files and versions*" in (path.parent / "README.md").read_text(encoding="utf-8")
+        page = " ".join((path.parent / "README.md").read_text(encoding="utf-8").split())
+        assert "copy the commit from *Files and versions* on the base's page into `base.revision`" in page
     elif base.model != resources.STARTER_ID:
         assert re.fullmatch(r"[0-9a-f]{40}", base.revision or ""), "pin base.revision to a commit"
 

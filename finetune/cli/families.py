@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_NUMBER = re.compile(r"\d[\d,]*")
 
 _HEAD = """# Models
 
@@ -72,9 +75,7 @@ def _shown(proof: dict[str, Any]) -> str:
     parts = ["train", "reload", "answer", "merge"]
     parts += [words for key, words in _SHORT.items() if proof.get(key) is True]
     without = [words for key, words in _SHORT.items() if proof.get(key, True) is not True]
-    if proof["packing"] is True:
-        parts.append("prefix packing")
-    else:
+    if proof["packing"] is not True:  # the trainer does not use it yet, so it is no reason to choose a family
         without.append("prefix packing")
     return ", ".join(parts) + (f"; not: {', '.join(without)}" if without else "")
 
@@ -127,5 +128,27 @@ def _traps(entries: list[dict[str, Any]]) -> list[str]:
         for name, proof in entry["proofs"].items():
             for trap in proof["traps"]:
                 found.setdefault(trap, []).append(name)
-    lines = [f"- {trap[:1].upper()}{trap[1:]} ({', '.join(names)})." for trap, names in found.items()]
+    lines = [f"- {_sentence(trap)} ({', '.join(names)})." for trap, names in _joined(found).items()]
     return ["## What to know before training", "", *lines]
+
+
+def _sentence(trap: str) -> str:
+    """With a capital, unless it begins with the name of a module."""
+    first = trap.split(maxsplit=1)[0]
+    return trap if "_" in first else f"{trap[:1].upper()}{trap[1:]}"
+
+
+def _joined(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Traps that differ in one number alone as one line, the number beside each family."""
+    kinds: dict[str, list[str]] = {}
+    for trap in found:
+        kinds.setdefault(_NUMBER.sub("N", trap), []).append(trap)
+    joined: dict[str, list[str]] = {}
+    for kind, traps in kinds.items():
+        if len(traps) == 1 or kind.count("N") != 1:
+            joined |= {trap: found[trap] for trap in traps}
+            continue
+        numbers = [_NUMBER.findall(trap)[0] for trap in traps]
+        names = [f"{name}: {number}" for number, trap in zip(numbers, traps) for name in found[trap]]
+        joined[kind.replace("N", "few")] = names
+    return joined

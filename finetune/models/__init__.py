@@ -46,7 +46,7 @@ from finetune.models.quantized import (
 from finetune.models.scoring import mean_loss, row_losses
 from finetune.models.shards import check_files
 from finetune.models.sizes import Sizes, sizes_of, weight_counts
-from finetune.models.sources import BaseSource, find_base, hub_errors
+from finetune.models.sources import BaseSource, find_base, hub_errors, refuse_broken
 from finetune.models.structure import structure_of
 from finetune.models.templates import shipped_templates
 from finetune.models.tokenizers import check_vocabulary, dress, load_tokenizer
@@ -106,6 +106,7 @@ __all__ = [
     "quantization_facts",
     "quantization_notes",
     "read_chat",
+    "refuse_broken",
     "refuse_code",
     "require_quantization",
     "rewrite_config",

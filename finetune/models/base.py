@@ -13,7 +13,7 @@ from finetune.errors import ModelError, Problem, SurroundingsError
 from finetune.models import native, quantized
 from finetune.models.anatomy import auto_class_of
 from finetune.models.shards import check_files, weights_digest
-from finetune.models.sources import BaseSource, hub_errors, licence_of
+from finetune.models.sources import BaseSource, hub_errors, licence_of, refuse_broken
 from finetune.models.structure import structure_of
 
 _KEY = "base.model"
@@ -34,6 +34,7 @@ def load_config(source: BaseSource) -> Any:
     """
     from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
+    refuse_broken(source)
     with hub_errors(source):
         raw, _ = PretrainedConfig.get_config_dict(source.location, revision=source.revision)
         refuse_code(raw, source)

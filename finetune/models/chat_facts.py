@@ -400,7 +400,8 @@ def check_base(recorded: ChatFacts, source: BaseSource, facts: dict[str, Any]) -
     for key, what in (("config_sha256", "its config is another"), ("weights_sha256", "its weights are others")):
         then, now = recorded.base.get(key), facts.get(key)
         if then and now and then != now:
-            called = "the folder that was called " if recorded.base.get("is_local") and name != resources.STARTER_ID else ""
+            was_folder = recorded.base.get("is_local") and name != resources.STARTER_ID
+            called = "the folder that was called " if was_folder else ""
             at = f" at {recorded.base['revision']}" if recorded.base.get("revision") else ""
             trained_on = f"{called}{name!r}{at}"
             problem = Problem(

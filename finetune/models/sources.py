@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,44 @@ def no_safetensors(who: str, got: str, names: Sequence[str]) -> ModelError:
     return ModelError(Problem("", _KEY, what, got, fix))
 
 
+# What of a folder is read as JSON; the last one may be large, and is looked at only when something went wrong.
+SMALL_JSON = ("config.json", "generation_config.json", "tokenizer_config.json")
+ALL_JSON = (*SMALL_JSON, "tokenizer.json")
+
+
+def broken_files(source: BaseSource, names: Sequence[str] = SMALL_JSON) -> list[Problem]:
+    """Problems of a local base's files that should hold a JSON object and do not; none of those that are missing."""
+    problems = []
+    for name in names:
+        path = Path(source.location) / name
+        if not path.is_file():
+            continue
+        what = ""
+        try:
+            if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+                what = "holds no JSON object"
+        except json.JSONDecodeError as error:
+            what = f"is no JSON: line {error.lineno}, column {error.colno}: {error.msg[:80]}"
+        except (UnicodeDecodeError, RecursionError):
+            what = "is no JSON"
+        except OSError as error:
+            what = f"cannot be read: {error.strerror or error}"
+        if what:
+            fix = "put back the file that came with the model, or fetch the base again"
+            problems.append(Problem(f"{source.label}/{name}", "", what, fix=fix))
+    return problems
+
+
+def refuse_broken(source: BaseSource) -> None:
+    """See that what a local base's folder says of itself can be read.
+
+    Raises:
+        ModelError: names each file that cannot.
+    """
+    if source.is_local and (problems := broken_files(source)):
+        raise ModelError(problems)
+
+
 @contextlib.contextmanager
 def hub_errors(source: BaseSource) -> Iterator[None]:
     """Turn whatever transformers and the hub raise into one plain message; see finetune.hub.errors."""
@@ -108,6 +147,8 @@ def hub_errors(source: BaseSource) -> Iterator[None]:
         except (FinetuneError, ImportError):
             raise
         except Exception as error:
+            if source.is_local and (problems := broken_files(source, ALL_JSON)):
+                raise ModelError(problems) from error  # rather than in the words of whoever came upon it
             if "trust_remote_code" in str(error) or "custom code" in str(error):
                 fix = "choose a base that transformers knows itself"
                 raise ModelError(Problem("", _KEY, "wants to run code of its own", repr(source.label), fix)) from error

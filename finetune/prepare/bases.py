@@ -117,6 +117,7 @@ def open_quickly(loaded: LoadedRecipe) -> OpenedBase | None:
         return _open(loaded, source)
     import importlib
 
+    models.refuse_broken(source)
     models.refuse_code(config, source)
     found = importlib.import_module(module)
     tokenizer_class = getattr(found, "Qwen2Tokenizer", None) or found.TokenizersBackend

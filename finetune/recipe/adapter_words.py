@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
 
 from finetune.recipe.kinds import AS_LIST, Section, expected, texts
 
@@ -82,12 +82,6 @@ def _plain_layers(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(value)) != len(value):
-        raise expected("each text once")
-    return value
-
-
 _LAYERS_SCHEMA = {
     "anyOf": [
         {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
@@ -109,6 +103,24 @@ Layers = Annotated[
 ModuleName = Annotated[str, StringConstraints(pattern=_PLAIN_MODULE, max_length=200)]
 Rank = Annotated[int, Field(ge=1, le=MAX_RANK)]
 Alpha = Annotated[float, Field(gt=0, le=MAX_RANK * MAX_SCALE)]
+
+
+def _token_texts(value: Any) -> Any:
+    """Each text is judged, and twins beside them, so that all is told at once."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+        return value  # pydantic says what is wrong with it
+    problems = []
+    if "" in value:
+        problems.append("no empty text")
+    if blank := [text for text in value if text and text != text.strip()]:
+        problems.append(f"no blank before or behind a text, as in {blank[0]!r:.40}")
+    if len(set(value)) != len(value):
+        problems.append("each text once")
+    if problems:
+        raise expected(", ".join(problems))
+    return value
+
+
 TokenText = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 
 
@@ -166,11 +178,11 @@ class Adapter(Section):
         description="LoRA+: the learning rate of the adapter's B matrices is this many times train.learning_rate.",
         examples=[16],
     )
-    new_tokens: Annotated[tuple[TokenText, ...], Field(strict=False, max_length=1000), AfterValidator(_each_once)] = (
-        Field(
-            default=(),
-            description="Texts that become one token each. Their rows of the embedding are trained, and saved in "
-            "the adapter.",
-            examples=["[<finding>, <advice>]"],
-        )
+    new_tokens: Annotated[
+        tuple[TokenText, ...], Field(strict=False, max_length=1000), BeforeValidator(_token_texts)
+    ] = Field(
+        default=(),
+        description="Texts that become one token each. Their rows of the embedding are trained, and saved in "
+        "the adapter.",
+        examples=["[<finding>, <advice>]"],
     )
