@@ -79,7 +79,8 @@ def test_fault_79_is_found_before_anything_is_trained(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
         "recipe.yaml:5:27: adapter.target_modules: not in this model (got c_attn). Fix: choose from down_proj, "
-        "gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj, or all-linear"
+        "gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj, or all-linear\n"
+        "recipe.yaml:5:61: adapter.layers: the base has 2 layers (got [7]). Fix: write numbers from 0 to 1"
     )
     assert stages == ["check"]
     assert not (tmp_path / "run").exists()

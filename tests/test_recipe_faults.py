@@ -325,23 +325,16 @@ def test_six_faults_come_out_together_in_file_order():
     ]
 
 
-def test_six_faults_take_half_a_second_as_a_process_and_no_torch(folder):
+def test_six_faults_are_told_without_torch(folder):
+    """How long it takes is measured by benchmarks/startup.py: a bound here would fail on a busy machine."""
     (folder / "recipe.yaml").write_text(SIX)
     code = (
         "import sys\nfrom finetune import recipe\n"
         "try: recipe.load('recipe.yaml')\n"
-        "except ValueError as error: print(len(error.problems), 'torch' in sys.modules)"
+        "except ValueError as error: print(len(error.problems), {'torch', 'transformers', 'numpy'} & set(sys.modules))"
     )
     root = Path(recipe.__file__).parents[2]
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(root)},
-        )
-        seconds.append(time.perf_counter() - start)
-        assert done.stdout == "6 False\n", done.stderr
-    assert min(seconds) < 0.5
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+    )
+    assert done.stdout == "6 set()\n", done.stderr
