@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import pictures
+from . import pictures, texts
 
 COLUMNS = ("base", "adapter")
 MAX_TURNS = 20
@@ -57,11 +57,12 @@ class Answer:
 
 @dataclass
 class Turn:
-    """A question and the answers it got, by column."""
+    """A question and the answers it got, by column. `files` are where its images came from; they may be gone."""
 
     question: str
     answers: dict[str, Answer] = field(default_factory=dict)
     images: list[Any] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,16 @@ class Conversation:
     turns: list[Turn] = field(default_factory=list)
     job: Job | None = None
     trimmed: bool = False
+    language: str = ""  # once the visitor has chosen one
 
     @property
     def num_images(self) -> int:
         """Images that are held."""
         return sum(len(turn.images) for turn in self.turns)
 
-    def ask(self, question: str, job: Job, images: Sequence[Any] = ()) -> None:
+    def ask(self, question: str, job: Job, images: Sequence[Any] = (), files: Sequence[str] = ()) -> None:
         """Add a turn (dropping the oldest beyond MAX_TURNS) and leave the job for the generation."""
-        self.turns.append(Turn(question, images=list(images)))
+        self.turns.append(Turn(question, images=list(images), files=list(files)))
         if len(self.turns) > MAX_TURNS:
             del self.turns[: len(self.turns) - MAX_TURNS]
             self.trimmed = True
@@ -107,10 +109,10 @@ class Conversation:
         job, self.job = self.job, None
         return job
 
-    def undo(self) -> str:
-        """Remove the last turn and return its question."""
+    def undo(self) -> Turn:
+        """Remove the last turn and return it."""
         self.job = None
-        return self.turns.pop().question
+        return self.turns.pop()
 
     def clear(self) -> None:
         self.turns.clear()
@@ -135,8 +137,8 @@ class Conversation:
         messages.append(pictures.message(self.turns[-1].question, self.turns[-1].images))
         return messages
 
-    def shown(self, column: str, say: Callable[..., str]) -> list[dict[str, str]]:
-        """The messages of one column for the page; `say(key, **values)` speaks the page's language."""
+    def shown(self, column: str, language: str) -> list[dict[str, str]]:
+        """The messages of one column for the page, in its language."""
         messages = []
         for turn in self.turns:
             answer = turn.answers.get(column)
@@ -144,8 +146,10 @@ class Conversation:
                 continue
             parts = [as_text(answer.text)] if answer.text else []
             if answer.note:
-                parts.append(f"*{say(answer.note, id=answer.error_id, detail=as_text(answer.detail))}*")
-            asked = [pictures.drawn(turn.images, say("image"))] if turn.images else []
+                detail = as_text(texts.reason(language, answer.detail))
+                parts.append(f"*{texts.say(language, answer.note, id=answer.error_id, detail=detail)}*")
+            labels = [texts.say(language, "image", num=k) for k in range(1, len(turn.images) + 1)]
+            asked = [pictures.drawn(turn.images, labels)] if labels else []
             messages.append({"role": "user", "content": "\n\n".join([*asked, as_text(turn.question)])})
             messages.append({"role": "assistant", "content": "\n\n".join(parts)})
         return messages

@@ -26,7 +26,7 @@ class Page:
         self.desk = answering.Desk(self.engines)
         self.num_examples = max(min(len(engine.questions), MAX_EXAMPLES) for engine in self.engines)
         words: dict[str, Any] = {"title": self.engines[0].title, "analytics_enabled": False}
-        with gr.Blocks(**words, delete_cache=pictures.UNUSED_SECONDS) as self.blocks:
+        with gr.Blocks(**words, delete_cache=pictures.KEPT_SECONDS) as self.blocks:
             self._lay_out()
             self._speak_first()
             self._wire()
@@ -137,9 +137,10 @@ class Page:
         self.clear.click(self._clear, [self.state, self.language], scene, **quick)
         everything = self._everything()
         inputs = [self.state, *choices]
-        self.language.input(self._redraw, inputs, everything, **quick)
+        self.language.input(self._choose_language, inputs, everything, **quick)
         self.mode.input(self._redraw, inputs, everything, **quick)
-        self.engine.input(self._pick, inputs, [*everything, *settings, *buttons, self.status], **quick)
+        outputs = [*everything, *settings, *buttons, self.status]
+        self.engine.input(self._pick, [self.question, *inputs], outputs, **quick)
         self.prompt_try.input(lambda on: gr.update(visible=on), self.prompt_try, self.prompt_other, **quick)
         self.blocks.load(self._arrive, inputs, [self.status, *buttons, *everything], **quick)
         self.blocks.unload(self._leave)
@@ -181,12 +182,12 @@ class Page:
         elif not refused:
             try:
                 shown = pictures.take(files, chat.num_images, self.engines[index], question.strip())
-            except pictures.Refused as error:
+            except Exception as error:  # whatever it is, the visitor can go on
                 self.desk.close(_session(request))
-                refused = texts.say(language, error.key, **error.values)
+                refused = _why_refused(error, language)
         if refused:
             return [gr.skip(), *self._only_status(refused)]
-        chat.ask(question.strip(), job, shown)
+        chat.ask(question.strip(), job, shown, files)
         return ["", *self._scene(chat, language, "status_waiting", busy=True)]
 
     def _example(self, number: int):
@@ -274,15 +275,25 @@ class Page:
     def _busy(self, chat, index, mode, language, request: gr.Request):
         """The line is full (or the connection broke): the question goes back into the box."""
         self.desk.close(_session(request))
-        question = chat.undo() if chat.turns and chat.job is not None else gr.skip()
-        return [question, *self._scene(chat, language, "status_busy")]
+        if not chat.turns or chat.job is None:
+            return [gr.skip(), *self._scene(chat, language, "status_busy")]
+        return self._give_back(chat, language, "status_busy")
+
+    def _give_back(self, chat: Any, language: str, status: str) -> list:
+        """The last question goes back into the box, with its images as long as their files are there."""
+        turn = chat.undo()
+        value, whole = pictures.again(self.question, turn.question, turn.files)
+        scene = self._scene(chat, language, status)
+        if not whole:
+            scene[len(conversation.COLUMNS)] += " " + texts.say(language, "status_images_again")
+        return [value, *scene]
 
     def _undo(self, chat, language, request: gr.Request):
         if self.desk.signal(_session(request)):
             return [gr.skip(), *self._only_status(texts.say(language, "status_still"))]
         if not chat.turns:
             return [gr.skip(), *self._only_status(texts.say(language, "status_nothing"))]
-        return [chat.undo(), *self._scene(chat, language, "status_ready")]
+        return self._give_back(chat, language, "status_ready")
 
     def _clear(self, chat, language, request: gr.Request):
         self.desk.close(_session(request))
@@ -299,7 +310,7 @@ class Page:
 
     def _scene(self, chat: Any, language: str, status: str, busy: bool = False) -> list:
         """Both chats, the status line and the five buttons."""
-        shown = [gr.update(value=chat.shown(name, self._say(language))) for name in conversation.COLUMNS]
+        shown = [gr.update(value=chat.shown(name, language)) for name in conversation.COLUMNS]
         said = texts.say(language, status, num=conversation.MAX_TURNS)
         return [*shown, said, *self._buttons(chat, busy)]
 
@@ -310,7 +321,7 @@ class Page:
 
     def _column(self, chat: Any, column: str, language: str, status: str) -> list:
         shown = [gr.skip() for _ in conversation.COLUMNS]
-        shown[conversation.COLUMNS.index(column)] = chat.shown(column, self._say(language))
+        shown[conversation.COLUMNS.index(column)] = chat.shown(column, language)
         return [*shown, texts.say(language, status), *[gr.skip()] * 5]
 
     def _only_status(self, text: str | None) -> list:
@@ -343,6 +354,10 @@ class Page:
             self.temperature,
             self.max_new_tokens,
         ]
+
+    def _choose_language(self, chat, index, mode, language) -> list:
+        chat.language = language
+        return self._redraw(chat, index, mode, language)
 
     def _redraw(self, chat, index, mode, language) -> list:
         """All texts of the page in `language`, for the engine and mode chosen."""
@@ -382,20 +397,22 @@ class Page:
         words = {"label": say("question"), "placeholder": say("question_hint")}
         if isinstance(self.question, gr.MultimodalTextbox):
             takes = pictures.takes_images(engine)
-            words |= {"sources": ["upload"] if takes else []}
+            most = pictures.MAX_FILE.upper().replace("MB", " MB")
+            limits = say("question_images", num=pictures.MAX_IMAGES, size=most, kinds=pictures.KINDS)
+            words |= {"sources": ["upload"] if takes else [], "info": limits if takes else ""}
             words["placeholder"] = say("question_hint_images" if takes else "question_hint")
         return gr.update(**words)
 
     def _redraw_column(self, chat: Any, name: str, engine: Any, shown: tuple, language: str) -> Any:
         label = engine.base_name if name == "base" else engine.title
         return gr.update(
-            value=chat.shown(name, self._say(language)),
+            value=chat.shown(name, language),
             label=texts.say(language, f"column_{name}", name=label),
             placeholder=texts.say(language, "empty_chat"),
             visible=name in shown,
         )
 
-    def _pick(self, chat, index, mode, language, request: gr.Request) -> list:
+    def _pick(self, asked, chat, index, mode, language, request: gr.Request) -> list:
         """Another engine: a new conversation with that engine's own settings."""
         self.desk.close(_session(request))
         chat.clear()
@@ -403,19 +420,29 @@ class Page:
         mode = mode if engine.has_adapter else "base"
         drawn = self._redraw(chat, index, mode, language)
         drawn[self._everything().index(self.mode)]["value"] = mode
+        said, (question, files) = texts.say(language, "status_cleared"), pictures.read(asked)
+        if files and not pictures.takes_images(engine):
+            drawn[self._everything().index(self.question)]["value"] = {"text": question, "files": []}
+            said += " " + texts.say(language, "status_images_removed")
         settings = [
             gr.update(value=0),
             gr.update(value=engine.max_new_tokens, maximum=_longest(engine)),
             gr.update(value=False),
             gr.update(value=engine.system_prompt or "", visible=False),
         ]
-        return [*drawn, *settings, *self._buttons(chat, False), texts.say(language, "status_cleared")]
+        return [*drawn, *settings, *self._buttons(chat, False), said]
 
     def _arrive(self, chat, index, mode, language, request: gr.Request) -> list:
         """A visitor opens the page: in the browser's language when the page speaks it."""
         language = texts.language_of(request.headers.get("accept-language"))
-        ready = texts.say(language, "status_ready")
-        return [ready, *self._buttons(chat, False), *self._redraw(chat, index, mode, language)]
+        language = chat.language or language  # chosen while this was under way
+        ready, everything = texts.say(language, "status_ready"), self._everything()
+        drawn = self._redraw(chat, index, mode, language)
+        # Who answers, and what is seen of that, may have been chosen meanwhile too; as it is, it is right.
+        drawn[everything.index(self.mode)].pop("value")
+        for part in (self.both_order, *self.columns.values()):
+            drawn[everything.index(part)].pop("visible")
+        return [ready, *self._buttons(chat, False), *drawn]
 
 
 def _chat_column(name: str) -> gr.Chatbot:
@@ -431,6 +458,15 @@ def _chat_column(name: str) -> gr.Chatbot:
         feedback_options=None,
         layout="bubble",
     )
+
+
+def _why_refused(error: Exception, language: str) -> str:
+    """What the status line says of images that could not be taken; what nobody expected is logged under an id."""
+    if not isinstance(error, pictures.Refused):
+        return texts.say(language, "status_error", id=answering.failed(error).error_id)
+    reasons = [texts.reason(language, said, number) for number, said in error.reasons]
+    detail = conversation.as_text(texts.say(language, "between").join(reasons))
+    return texts.say(language, error.key, detail=detail, **error.values)
 
 
 def _session(request: gr.Request) -> str:

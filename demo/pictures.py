@@ -1,18 +1,16 @@
-"""Images that a visitor shows: out of Gradio's temporary folder into memory at once, and small ones for the page."""
+"""Images that a visitor shows: out of Gradio's temporary folder into memory, and small ones for the page."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from finetune.generation import HeldImage
@@ -21,17 +19,24 @@ MAX_IMAGES = 4  # of one question
 MAX_IMAGES_KEPT = 12  # of one visitor's conversation: they are held in memory
 MAX_FILE = "10mb"
 FILE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
-# What was sent up and never asked about goes after an hour, looked for as often.
-UNUSED_SECONDS = (600, 3600)
+KINDS = "PNG, JPEG, WebP, GIF, BMP"
+# (how often is looked, how old files go). They go by age alone: the same picture from two visitors is one file, and
+# each upload makes it new. Until then a question that is taken back gets its images back.
+KEPT_SECONDS = (60, 1800)
 _THUMBNAIL_PIXELS = 200
 
 
 class Refused(Exception):
-    """Images that cannot be shown; `key` is one of texts.py, `values` are its own."""
+    """Images that cannot be shown.
 
-    def __init__(self, key: str, **values: object):
+    Attributes:
+        key: one of texts.py; `values` are its own.
+        reasons: (which image, 0 where it is the only one or none of them; what is wrong and what to do, in English).
+    """
+
+    def __init__(self, key: str, reasons: Sequence[tuple[int, str]] = (), **values: object):
         super().__init__(key)
-        self.key, self.values = key, values
+        self.key, self.reasons, self.values = key, list(reasons), values
 
 
 def takes_images(engine: Any) -> bool:
@@ -60,7 +65,7 @@ def read(question: Any) -> tuple[str, list[str]]:
 
 
 def take(files: Sequence[str], num_held: int, engine: Any, question: str = "") -> list[HeldImage]:
-    """The images in memory; their files are deleted.
+    """The images in memory. Their files stay, see KEPT_SECONDS.
 
     Args:
         files: paths in Gradio's temporary folder.
@@ -81,26 +86,35 @@ def take(files: Sequence[str], num_held: int, engine: Any, question: str = "") -
         raise Refused("status_images_kept", limit=MAX_IMAGES_KEPT)
     from finetune.generation import held_image, question_of  # here, as it brings torch; an engine with images has it
 
-    try:
-        held = [held_image(file) for file in files]
-        question_of(question, held)
-    except DataError as error:
-        what = getattr(error.problems[0], "what", error.problems[0])
-        raise Refused("status_image_bad", detail=what) from None
-    for file in files:
-        delete(Path(file))
+    held: list[HeldImage] = []
+    reasons: list[tuple[int, str]] = []
+    for number, file in enumerate(files, start=1):
+        try:
+            held.append(held_image(file))
+            _thumbnail(held[-1])  # here, where it may still be refused
+        except DataError as error:
+            reasons.append((number if len(files) > 1 else 0, _reason(error)))
+    if not reasons:
+        try:
+            question_of(question, held)
+        except DataError as error:
+            reasons.append((0, _reason(error)))
+    if reasons:
+        raise Refused("status_image_bad", reasons)
     return held
 
 
-def delete(file: Path) -> None:
-    """Delete an upload and the folder that Gradio made for it; nothing outside of Gradio's own folder."""
-    folder = Path(get_upload_folder()).resolve()
-    with contextlib.suppress(OSError):
-        file = file.resolve()
-        if file.is_relative_to(folder):
-            file.unlink(missing_ok=True)
-            if file.parent != folder:
-                file.parent.rmdir()
+def _reason(error: DataError) -> str:
+    problem = error.problems[0]
+    return f"{problem.what}; {problem.fix}" if isinstance(problem, Problem) else str(problem)
+
+
+def again(part: Any, question: str, files: Sequence[str]) -> tuple[Any, bool]:
+    """(what the box holds once more, whether each of the images is still there)."""
+    if not isinstance(part, gr.MultimodalTextbox):
+        return question, not files
+    left = [file for file in files if Path(file).is_file()]
+    return {"text": question, "files": left}, len(left) == len(files)
 
 
 def message(question: str, images: Sequence[HeldImage]) -> dict[str, Any]:
@@ -112,9 +126,9 @@ def message(question: str, images: Sequence[HeldImage]) -> dict[str, Any]:
     return question_of(question, images)
 
 
-def drawn(images: Sequence[HeldImage], label: str) -> str:
+def drawn(images: Sequence[HeldImage], labels: Sequence[str]) -> str:
     """Markdown of small copies of the images. They are written into the page: no address is asked for them."""
-    return " ".join(f"![{label}]({_thumbnail(image)})" for image in images)
+    return " ".join(f"![{label}]({_thumbnail(image)})" for image, label in zip(images, labels, strict=True))
 
 
 def _thumbnail(image: HeldImage) -> str:

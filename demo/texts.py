@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 LANGUAGES = {"en": "English", "zh": "中文"}
 DEFAULT_LANGUAGE = "en"
 
@@ -23,7 +25,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "who": {"en": "Who answers", "zh": "由谁回答"},
     "who_adapter": {"en": "Adapter", "zh": "适配器"},
     "who_base": {"en": "Base", "zh": "基础模型"},
-    "who_both": {"en": "Both, side by side", "zh": "两者并排"},
+    "who_both": {"en": "Both, side by side", "zh": "并排对比"},
     "both_order": {
         "en": "One after the other: the base first, then the adapter. Each column is its own conversation.",
         "zh": "依次回答：先基础模型，后适配器。每一栏是各自独立的对话。",
@@ -40,7 +42,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "Type a question; the clip adds images. Enter sends, Shift+Enter starts a new line.",
         "zh": "请输入问题；回形针可添加图片。回车发送，Shift+回车换行。",
     },
-    "image": {"en": "image", "zh": "图片"},
+    "question_images": {
+        "en": "At most {num} images a question, {size} each: {kinds}.",
+        "zh": "每个问题最多 {num} 张图片，每张不超过 {size}：{kinds}。",
+    },
+    "image": {"en": "image {num}", "zh": "图片{num}"},
+    "between": {"en": ". ", "zh": "；"},
     "send": {"en": "Send", "zh": "发送"},
     "stop": {"en": "Stop", "zh": "停止"},
     "retry": {"en": "Retry", "zh": "重答"},
@@ -100,8 +107,21 @@ TEXTS: dict[str, dict[str, str]] = {
         "zh": "一次对话最多保留 {limit} 张图片。请按“清空”重新开始；内容未发送。",
     },
     "status_image_bad": {
-        "en": "An image cannot be used: {detail}. Nothing was sent.",
-        "zh": "有图片无法使用：{detail}。内容未发送。",
+        "en": "Nothing was sent: {detail}.",
+        "zh": "内容未发送：{detail}。",
+    },
+    "status_images_again": {
+        "en": "Its images are no longer here and have to be added again.",
+        "zh": "原有图片已不在，请重新添加。",
+    },
+    "status_images_removed": {
+        "en": "This model takes no images: those in the box were removed.",
+        "zh": "此模型不接受图片，输入框中的图片已移除。",
+    },
+    "status_error": {
+        "en": "Sorry, that did not succeed (id {id}); nothing was sent. "
+        "If it happens again, give the id to whoever runs this page.",
+        "zh": "抱歉，未能成功（编号 {id}），内容未发送。如再次发生，请把编号告诉本页面的管理者。",
     },
     "status_still": {
         "en": "Still answering. Wait for the end, or press Stop.",
@@ -140,6 +160,82 @@ TEXTS: dict[str, dict[str, str]] = {
         "zh": "Sign in to use this model. 请登录后使用。",
     },
 }
+
+# Reasons that the kit gives in English, and how the page says them. `image` is which one; numbers are taken over.
+_THE = {"en": "the image", "zh": "该图片"}
+REASONS: tuple[tuple[str, dict[str, str]], ...] = (
+    (
+        "the image is empty",
+        {"en": "{image} is empty; save or download it again", "zh": "{image}是空文件，请重新保存或下载"},
+    ),
+    (
+        "the image is no image that can be read",
+        {
+            "en": "{image} is no image that can be read; PNG, JPEG, WebP, GIF and BMP are read: convert it",
+            "zh": "{image}不是可读取的图片，请转换为 PNG、JPEG、WebP、GIF 或 BMP",
+        },
+    ),
+    (
+        r"the image has too many pixels.* (?P<all>[\d,]+) pixels in all and (?P<side>[\d,]+) a side",
+        {
+            "en": "{image} has too many pixels; make it smaller: at most {all} in all and {side} a side are read",
+            "zh": "{image}像素过多，请缩小：总计最多 {all} 像素，每边最多 {side} 像素",
+        },
+    ),
+    (
+        r"the image is too narrow.* (?P<times>\d+) times",
+        {
+            "en": "{image} is too narrow; cut it to another shape: at most {times} times as long as wide",
+            "zh": "{image}过于狭长，请裁剪：长边最多为短边的 {times} 倍",
+        },
+    ),
+    (
+        "the image does not fit into memory",
+        {"en": "{image} does not fit into memory; make it smaller", "zh": "{image}超出可用内存，请缩小"},
+    ),
+    (
+        "the image is damaged or cut off",
+        {
+            "en": "{image} is damaged or cut off; save or download it again",
+            "zh": "{image}已损坏或不完整，请重新保存或下载",
+        },
+    ),
+    (
+        "the image (is missing|is no file|cannot be read)",
+        {
+            "en": "{image} is no longer here; remove it and add it again",
+            "zh": "{image}已不在服务器上，请移除后重新添加",
+        },
+    ),
+    (
+        "the number of <image> in the question is not the number of its images",
+        {
+            "en": "the number of <image> in the question is not the number of its images; "
+            "write <image> once for each image, or leave it out",
+            "zh": "问题中 <image> 的个数与图片张数不符，请为每张图片各写一次 <image>，或全部省略",
+        },
+    ),
+    (
+        r"the question takes (?P<num>\d+) tokens; (?P<room>\d+) fit",
+        {"zh": "问题共 {num} 个词元，最多可容纳 {room} 个，请缩短问题或减小最大长度"},
+    ),
+)
+
+
+def reason(language: str, said: str, number: int = 0) -> str:
+    """A reason that the kit gave in English, in the page's language.
+
+    Args:
+        said: what the kit said. What is not known is given as it is, and on a page in Chinese called English.
+        number: which of several images it is about; 0 where there is one, or none.
+    """
+    image = say(language, "image", num=number) if number else _THE.get(language, _THE[DEFAULT_LANGUAGE])
+    for pattern, sentences in REASONS:
+        if found := re.search(pattern, said):
+            if language not in sentences:
+                return said
+            return sentences[language].format(image=image, **found.groupdict())
+    return f"{said}（原文为英文）" if said and language == "zh" else said
 
 
 def say(language: str, key: str, **values: object) -> str:

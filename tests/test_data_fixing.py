@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from finetune.data import fixing, quality
@@ -155,6 +155,7 @@ ODD = (
 
 
 @given(st.lists(st.sampled_from(list(ODD)) | st.characters(exclude_categories=["Cs"]), max_size=50).map("".join))
+@example("â\u200b€â\x85")
 @settings(max_examples=500)
 def test_mending_twice_is_mending_once(text: str):
     after, kinds = clean_text(text)

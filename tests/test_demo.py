@@ -138,7 +138,7 @@ def test_each_column_remembers_only_what_it_answered():
     chat.ask("two", _job("base", "adapter"))
     assert [m["content"] for m in chat.messages("adapter", None)] == ["one", "first", "two"]
     assert [m["content"] for m in chat.messages("base", "Be brief")] == ["Be brief", "two"]
-    assert chat.undo() == "two" and len(chat.turns) == 1
+    assert chat.undo().question == "two" and len(chat.turns) == 1
 
 
 def test_failed_answers_are_not_part_of_the_history_and_old_turns_go():

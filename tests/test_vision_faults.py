@@ -152,7 +152,7 @@ def test_the_demo_refuses_a_question_with_other_marks_than_images_and_keeps_the_
     engine = SimpleNamespace(takes_images=True)
     with pytest.raises(pictures.Refused) as caught:
         pictures.take([file], 0, engine, "What are <image> and <image>?")
-    assert caught.value.key == "status_image_bad" and caught.value.values == {"detail": UNEQUAL}
+    assert caught.value.key == "status_image_bad" and caught.value.reasons[0][1].startswith(UNEQUAL)
     (held,) = pictures.take([file], 0, engine, "What is <image>?")
     assert pictures.message("What is <image>?", [held])["content"] == "What is <image>?"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from finetune.cli.show import visible
@@ -11,7 +12,7 @@ from finetune.errors import FinetuneError
 
 _HELP = """  /base      let the bare base answer        /adapter   let the adapter answer
   /both      one after the other             /retry     answer again
-  /reset     forget the conversation         /system    show the system prompt
+  /reset     forget all, waiting images too  /system    show the system prompt
   /image F   show an image file with the next question
   /quit      end (or Ctrl-D)"""
 
@@ -50,6 +51,8 @@ def loop(engine: Any, adapter: bool, options: dict[str, Any], files: Sequence[st
             if text.split()[0] == "/image":
                 _show_image(engine, text.removeprefix("/image").strip(), waiting)
                 continue
+            if text == "/reset":
+                waiting.clear()
             who = _command(engine, text, who, messages)
             if text != "/retry" or not messages:
                 continue
@@ -60,6 +63,7 @@ def loop(engine: Any, adapter: bool, options: dict[str, Any], files: Sequence[st
                 messages.append(data.question_with(text, waiting))
             except FinetuneError as error:
                 print(f"  {error}", file=sys.stderr)
+                _drop_gone(waiting)
                 continue
             waiting.clear()
         _answer(engine, who, messages, options)
@@ -79,6 +83,18 @@ def _show_image(engine: Any, name: str, waiting: list[str]) -> None:
         return
     waiting.append(name)
     print(f"  shown with the next question: {len(waiting)}", file=sys.stderr)
+
+
+def _drop_gone(waiting: list[str]) -> None:
+    """Take out what can no longer be shown, or every question from now on would be refused for it."""
+    from finetune import data
+
+    for name in list(waiting):
+        try:
+            data.question_with("", [name])
+        except FinetuneError:
+            waiting.remove(name)
+            print(f"  not asked; {Path(name).name} is left out from now on", file=sys.stderr)
 
 
 def _command(engine: Any, text: str, who: list[str], messages: list[dict[str, Any]]) -> list[str]:

@@ -245,17 +245,32 @@ def evaluate(arguments: argparse.Namespace) -> None:
     workflow.check_gate(finished)
 
 
+def _check_takes_images(base: Any, talk: Any) -> None:
+    """Raises ModelError where a base takes no images; asks its config alone, no weights."""
+    from finetune import models
+
+    found = models.fetch(base, talk, weights=False)
+    config = models.load_config(found)
+    if models.image_input(found, config) is None:
+        what = f"{base.label}: {models.why_no_images(config)}"
+        raise ModelError(Problem("", "--image", what, fix="leave --image out, or name a base of the Qwen-VL kind"))
+
+
 def chat(arguments: argparse.Namespace) -> None:
     """Talk in the terminal."""
-    from finetune import data, models
+    from finetune import data
     from finetune.cli import chatting, show
-    from finetune.generation import Engine
+    from finetune.generation import Engine, find_source
 
     _not_a_file(arguments.source)
     if arguments.question is not None and not arguments.question.strip():
         raise DataError(Problem("", "--question", "is empty", fix="ask something"))
+    data.question_with(arguments.question or "", arguments.image)  # a wrong file is told before a base is fetched
     with show.TerminalTalk() as talk:
-        engine = Engine.open(arguments.source, base=arguments.base, talk=talk)
+        source = find_source(arguments.source, arguments.base)
+        if arguments.image:
+            _check_takes_images(source.base, talk)
+        engine = Engine(source, talk=talk)
     for line in engine.notes:
         _say(f"  {line}")
     most = engine.context_tokens // 2
@@ -264,9 +279,6 @@ def chat(arguments: argparse.Namespace) -> None:
     if arguments.system is not None:
         engine.system_prompt = arguments.system or None
     options = {"max_new_tokens": arguments.max_new_tokens, "temperature": arguments.temperature}
-    if arguments.image and not engine.takes_images:
-        what = f"{engine.base_name}: {models.why_no_images(engine.model.config)}"
-        raise ModelError(Problem("", "--image", what, fix="leave --image out, or name a base of the Qwen-VL kind"))
     if arguments.question is not None:
         messages = [data.question_with(arguments.question, arguments.image)]
         print(show.visible(engine.reply(messages, adapter=not arguments.without_adapter, **options)))

@@ -122,7 +122,8 @@ def clean_text(text: str, *, keep_blanks: bool = False) -> tuple[str, set[str]]:
                 mended.add(kind)
                 made = after
         if made == before:
-            return (made, mended) if _is_visible(made) else (text, set())
+            # Taking hidden characters out can bring letters to light that are garbled beyond undoing.
+            return (made, mended) if _is_visible(made) and not is_lost(made) else (text, set())
     return text, set()  # does not come to rest: nothing is certain then
 
 
