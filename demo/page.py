@@ -398,7 +398,7 @@ class Page:
         if isinstance(self.question, gr.MultimodalTextbox):
             takes = pictures.takes_images(engine)
             most = pictures.MAX_FILE.upper().replace("MB", " MB")
-            limits = say("question_images", num=pictures.MAX_IMAGES, size=most, kinds=pictures.KINDS)
+            limits = say("question_images", num=pictures.MAX_IMAGES, size=most)
             words |= {"sources": ["upload"] if takes else [], "info": limits if takes else ""}
             words["placeholder"] = say("question_hint_images" if takes else "question_hint")
         return gr.update(**words)

@@ -19,7 +19,6 @@ MAX_IMAGES = 4  # of one question
 MAX_IMAGES_KEPT = 12  # of one visitor's conversation: they are held in memory
 MAX_FILE = "10mb"
 FILE_TYPES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"]
-KINDS = "PNG, JPEG, WebP, GIF, BMP"
 # (how often is looked, how old files go). They go by age alone: the same picture from two visitors is one file, and
 # each upload makes it new. Until then a question that is taken back gets its images back.
 KEPT_SECONDS = (60, 1800)

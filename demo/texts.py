@@ -43,8 +43,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "zh": "请输入问题；回形针可添加图片。回车发送，Shift+回车换行。",
     },
     "question_images": {
-        "en": "At most {num} images a question, {size} each: {kinds}.",
-        "zh": "每个问题最多 {num} 张图片，每张不超过 {size}：{kinds}。",
+        "en": "At most {num} images a question, {size} each: PNG, JPEG, WebP, GIF, BMP.",
+        "zh": "每个问题最多 {num} 张图片，每张不超过 {size}：PNG、JPEG、WebP、GIF、BMP。",
     },
     "image": {"en": "image {num}", "zh": "图片{num}"},
     "between": {"en": ". ", "zh": "；"},
