@@ -134,6 +134,42 @@ def test_both_columns_answer_one_after_the_other(visit, engine):
     assert left["x"] + left["width"] <= right["x"] and abs(left["y"] - right["y"]) < 2
 
 
+def test_the_page_is_as_wide_in_every_language_and_choice(visit):
+    widths = set()
+    for locale in ("en-US", "zh-CN"):
+        tab = visit(locale=locale)
+        for mode in ("adapter", "both"):
+            tab.check(f"#mode input[value={mode}]")
+            if mode == "both":
+                tab.wait_for_selector("#chat-base")
+            tab.wait_for_timeout(300)
+            widths.add(round(tab.locator("#columns").bounding_box()["width"]))
+        left, right = (tab.locator(f"#chat-{name}").bounding_box() for name in ("base", "adapter"))
+        assert left["x"] + left["width"] <= right["x"] and abs(left["width"] - right["width"]) < 1
+    assert len(widths) == 1 and widths.pop() > 1000
+
+
+def test_what_is_chosen_before_the_first_drawing_stays(visit, browser, page, monkeypatch):
+    language_of = page_module.texts.language_of
+
+    def slowly(header):
+        time.sleep(1.5)
+        return language_of(header)
+
+    monkeypatch.setattr(page_module.texts, "language_of", slowly)
+    context = browser.new_context(locale="en-US")
+    tab = context.new_page()
+    tab.goto(page.local_url)
+    tab.check("#mode input[value=both]")
+    tab.check("#language input[value=zh]")
+    tab.wait_for_selector("#send:text-is('发送')")
+    tab.wait_for_timeout(2_000)
+    assert tab.inner_text("#send") == "发送" and tab.is_checked("#language input[value=zh]")
+    assert tab.is_checked("#mode input[value=both]")
+    assert tab.is_visible("#chat-base") and tab.is_visible("#chat-adapter") and tab.is_visible("#both-order")
+    context.close()
+
+
 def test_the_language_follows_the_browser_and_the_switch(visit):
     tab = visit(locale="zh-CN")
     assert tab.inner_text("#send") == "发送" and "小模型会出错" in tab.inner_text("#notice")
