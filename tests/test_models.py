@@ -181,7 +181,7 @@ def test_weights_of_another_shape(copy: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_config_that_cannot_be_read(copy: Path, text: str) -> None:
     (copy / "config.json").write_text(text)
-    assert refused(copy).startswith("base.model: cannot be loaded: ")
+    assert refused(copy).startswith("spoilt/config.json: ")
 
 
 @pytest.mark.parametrize("kind", ["nope", 3])
@@ -212,7 +212,8 @@ def unknown_kind(kind: Any) -> str:
 @pytest.mark.parametrize("text", ["", "{}", "[]", "not json"])
 def test_tokenizer_that_cannot_be_read(copy: Path, text: str) -> None:
     (copy / "tokenizer.json").write_text(text)
-    assert refused(copy, models.load_tokenizer).startswith("base.model: cannot be loaded: ")
+    told = "base.model: cannot be loaded: " if text == "{}" else "spoilt/tokenizer.json: "
+    assert refused(copy, models.load_tokenizer).startswith(told)
 
 
 # -- code in a base --------------------------------------------------------------------------------------------------
