@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -58,7 +59,7 @@ class Listing:
     files: Mapping[str, Remote]
 
 
-class Repository:
+class Repository(ABC):
     """A base's repository; the hubs fill in how to ask it.
 
     Attributes:
@@ -80,33 +81,33 @@ class Repository:
 
     # -- asked of the hub ------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def look_up(self) -> Listing:
         """Ask the hub which commit the revision stands for, and what it holds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fetch_small(self, listing: Listing, names: Iterable[str]) -> None:
         """Fetch small files into the snapshot."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fetch_weights(self, listing: Listing, names: Iterable[str], moved: Callable[[int], None]) -> None:
         """Fetch large files into the snapshot, going on where a partial one ends, and see that they are right.
 
         Args:
             moved: is told of bytes that are here or arrived (negative: thrown away), in any thread; raises Stopped.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def num_partial_bytes(self, commit: str, remote: Remote) -> int:
         """How much of a file is here already, from a fetch that was cut off."""
-        raise NotImplementedError
 
+    @abstractmethod
     def errors(self) -> AbstractContextManager[None]:
         """Turns what the hub and its library raise into one plain message."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_offline(self) -> bool:
         """Whether the user forbade the network."""
-        raise NotImplementedError
 
     def disk_error(self, error: BaseException) -> SurroundingsError:
         """The disk does not take what is fetched."""
