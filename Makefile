@@ -71,8 +71,16 @@ docs: $(VENV)/.dev ## rewrite the generated pages docs/commands.md, docs/recipe.
 	$(BIN)/python -m finetune.cli.reference
 
 .PHONY: bench
-bench: $(VENV)/.dev ## measure speed and memory (see benchmarks/)
+bench: $(VENV)/.dev ## measure speed and memory beside the peers that are installed (see docs/speed.md)
 	$(BIN)/python -m benchmarks
+
+.PHONY: bench-short
+bench-short: $(VENV)/.dev ## one round of training speed: the kit and TRL, shared system prompt
+	$(BIN)/python -m benchmarks.speed --shape one --rounds 1 --contenders kit,trl,trl-best --out runs/bench-short
+
+.PHONY: bench-gpu
+bench-gpu: $(VENV)/.dev ## training speed on a GPU: a base of the shape of Qwen3-8B (needs 17 GB of disk)
+	$(BIN)/python -m benchmarks.speed --base 8B --device cuda --steps 12 --batch-size 16 --out runs/bench-gpu
 
 .PHONY: kill
 kill: $(VENV)/.dev ## kill and resume a run 100 times; the result must not change

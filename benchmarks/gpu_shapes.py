@@ -91,9 +91,12 @@ def write_base(name: str, folder: Path, device: str) -> None:
 
 def measure(name: str, folder: Path, quantization: str) -> dict[str, Any]:
     """Ten steps on the base in `folder`; figures in bytes and seconds. In a process of its own."""
+    from functools import partial
+
     import torch
 
     from finetune import hardware, models, training
+    from finetune.models.tree_attention import best_kind
     from finetune.recipe.words import Adapter, Train
     from finetune.runs import Run
 
@@ -103,7 +106,8 @@ def measure(name: str, folder: Path, quantization: str) -> dict[str, Any]:
     sizes = models.sizes_of(config, settings)
     tokenizer, _ = models.load_tokenizer(models.find_base("starter"))  # pads; the rows are numbers already
     before = _memory_held()
-    plan = hardware.make_plan(hardware.machine(), batch_size, num_tokens, None, sizes, quantization)
+    ways = hardware.Ways(best_attention=partial(best_kind, config))
+    plan = hardware.make_plan(hardware.machine(), batch_size, num_tokens, None, sizes, quantization, ways=ways)
     began = time.perf_counter()
     model = models.load_base(source, plan.dtype, plan.attention, plan.device, quantization)
     model = models.attach_adapter(model, settings, 0)

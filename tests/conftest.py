@@ -1,4 +1,6 @@
-"""For all tests: no network, no telemetry, one thread; set before torch or transformers is imported."""
+"""For all tests: no network, no telemetry, one thread, nothing chosen by how fast this machine is today; set before
+torch or transformers is imported.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["FINETUNE_MEASURE"] = "0"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest

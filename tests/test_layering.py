@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "finetune"
 DEMO = PACKAGE.parent / "demo"
 FLOORS = (
     ("errors",),
-    ("resources", "talk", "hub"),
+    ("resources", "talk", "hub", "packing"),
     ("recipe",),
     ("runs",),
     ("data", "render", "models", "hardware"),

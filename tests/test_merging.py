@@ -233,7 +233,7 @@ def test_a_base_that_does_not_fit_is_not_merged(base: Path, tmp_path: Path, monk
     from finetune import hardware
 
     adapter = trained(base, tmp_path / "adapter")
-    monkeypatch.setattr(hardware, "free_memory", lambda device: 1 << 20)
+    monkeypatch.setattr(hardware.machines, "free_memory", lambda device: 1 << 20)
     with pytest.raises(SurroundingsError, match=r"its weights need about .* and 1 MiB are free in this machine"):
         exporting.export_merged(adapter, tmp_path / "out", base=str(base))
     assert not (tmp_path / "out").exists()

@@ -201,9 +201,9 @@ def test_a_base_that_does_not_fit_is_refused_before_its_weights_are_read(
     from finetune.generation import Engine
 
     shutil.copytree(tiny_base, tmp_path / "base")
-    monkeypatch.setattr(hardware, "free_memory", lambda device: 1 << 20)
+    monkeypatch.setattr(hardware.machines, "free_memory", lambda device: 1 << 20)
     with pytest.raises(
-        SurroundingsError, match=r"^base: its weights need about 0\.1 GiB of memory, and 1 MiB are free"
+        SurroundingsError, match=r"^base: its weights need about 0\.2 GiB of memory, and 1 MiB are free"
     ):
         Engine.open(tmp_path / "base")
 

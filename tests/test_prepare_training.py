@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import training_kit as kit
 
 from finetune import data, prepare, recipe
 from finetune.render.rows import Pairs, RenderedRows
-from finetune.training.train import _dataset, _labels_of
 
 
 def test_the_adapter_is_the_same_bit_for_bit(tmp_path: Path) -> None:
@@ -27,13 +27,23 @@ def test_the_adapter_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     assert hashes[0] == hashes[1]
 
 
-def test_the_trainer_is_handed_the_same_rows(tmp_path: Path) -> None:
+def test_rows_are_read_where_they_lie_when_their_step_comes(tmp_path: Path) -> None:
+    """No copy of all rows is made on the way: a step's rows are views of the ids that were rendered."""
     loaded = recipe.load(kit.workspace(tmp_path))
-    rows = prepare.render_split(prepare.open_base(loaded), data.load(loaded).train, "drop")
-    compact = _dataset(rows.pairs())
-    lists = _dataset([(row.input_ids, row.labels) for row in rows.rows])
-    assert [row["input_ids"] for row in compact] == [row["input_ids"] for row in lists]
-    assert [_labels_of(row) for row in compact] == [row["labels"] for row in lists]
-    assert compact["row"][:] == lists["row"][:] == list(range(len(rows.rows)))
-    values = compact.data.table.column("input_ids").chunk(0).values
-    assert values.buffers()[1].address == rows.rows.columns()["input_ids"][1].ctypes.data, "not copied"  # type: ignore[attr-defined]
+    split = prepare.render_split(prepare.open_base(loaded), data.load(loaded).train, "drop")
+    asked: list[int] = []
+
+    class Watched(Pairs):
+        def __getitem__(self, index: Any) -> Any:
+            asked.append(index)
+            return super().__getitem__(index)
+
+    compact: Any = split.rows
+    rows: Any = Watched(compact)
+    run = kit.new_run(tmp_path / "run")
+    before: list[int] = []
+    kit.train(run, tmp_path / "base", rows, kit.settings(), on_step=lambda step, *_: before.append(len(asked)))
+    assert all(isinstance(index, int) for index in asked)
+    ids = rows[3][0]
+    assert ids.base is compact.arrays(3)[0].base, "not copied"
+    assert before[-1] - before[0] <= len(rows), "asked for once in an epoch"

@@ -44,7 +44,7 @@ train: {method: sft, epochs: 0.5, learning_rate: 1e-4, batch_size: 8, warmup: 0,
         save_every: 50, log_every: 5}
 evaluate: {questions: questions.jsonl, suites: [], max_new_tokens: 64, gate: better_than_base}
 share: {title: '1e-4', license: apache-2.0, languages: [en, zh-Hans], intended_use: no way, not_for: [diagnosis]}
-hardware: {micro_batch: 4, dtype: float32, attention: sdpa, packing: false, processes: 1}
+hardware: {micro_batch: 4, dtype: float32, attention: sdpa, packing: off, pass_tokens: 2048, processes: 1}
 """
 
 
@@ -84,6 +84,8 @@ def test_the_smallest_recipe_gets_every_default(folder):
         "warmup": 0.03,
         "schedule": "cosine",
         "seed": 0,
+        "order": "shuffled",
+        "measure": (),
         "save_every": None,
         "log_every": 1,
     }
@@ -375,6 +377,28 @@ def test_unknown_column_words_are_unknown_keys():
     assert refusal(text) == "recipe.yaml:3:37: data.columns.promt: unknown key; did you mean 'prompt'?"
 
 
+# --- packing ---------------------------------------------------------------------------------------------------
+
+
+def test_packing_is_a_word_and_yes_and_no_are_told_which():
+    for word in ("auto", "prefix", "plain", "off"):
+        assert load(HEAD + f"hardware: {{packing: {word}}}\n").recipe.hardware.packing == word
+    what = "hardware.packing: expected one of auto, prefix, plain, off"
+    for value, word in (("true", "prefix"), ("false", "off")):
+        told = refusal(HEAD + f"hardware: {{packing: {value}}}\n")
+        assert told.startswith(f"recipe.yaml:4:12: {what} (got ") and told.endswith(f"Fix: write packing: {word}")
+
+
+def test_a_prefix_is_not_shared_under_dropout():
+    told = refusal(HEAD + "hardware: {packing: prefix}\nadapter: {dropout: 0.1}\n")
+    assert told == (
+        "recipe.yaml:4:12: hardware.packing: computes a shared prefix with one pattern of dropout for all its rows, which "
+        "is not the same training, but adapter.dropout is 0.1 at recipe.yaml:5:11 (got 'prefix'). Fix: write packing: "
+        "plain, or dropout: 0"
+    )
+    assert load(HEAD + "hardware: {packing: plain}\nadapter: {dropout: 0.1}\n").recipe.adapter.dropout == 0.1
+
+
 # --- not available yet -----------------------------------------------------------------------------------------
 
 NOT_YET = [
@@ -383,7 +407,6 @@ NOT_YET = [
     ("train.method", "orpo", "'orpo'", "write method: sft"),
     ("evaluate.suites", "[general]", "['general']", "write suites: []"),
     ("hardware.processes", "2", "2", "write processes: 1"),
-    ("hardware.packing", "true", "True", "write packing: false"),
 ]
 
 
@@ -455,7 +478,7 @@ def test_json_schema_describes_every_word_and_refuses_unknown_ones():
     jsonschema.Draft7Validator.check_schema(schema)
     assert "$defs" not in str(schema)
     words = words_of(schema)
-    assert len(words) == 71
+    assert len(words) == 74
     assert all(entry.get("description") for entry in words.values())
     assert all(part["additionalProperties"] is False for part in [schema, *schema["definitions"].values()])
 

@@ -192,6 +192,7 @@ def test_killed_while_evaluating_then_resumed(tmp_path: Path) -> None:
     for name in ("num_steps", "final_loss", "tokens_seen", "trained_tokens_seen"):
         assert after[name] == before[name], name
     assert (run.adapter_dir / "adapter_model.safetensors").read_bytes() == weights
+    assert after["path"] == before["path"] and after["path"]["proof"]["rows"] > 0
     assert kit.steps_of(finished) == [1, 2, 3, 4, 5]
 
 

@@ -166,14 +166,13 @@ def test_loraplus_moves_b_by_the_ratio_in_the_first_step(tmp_path: Path, tiny_ba
 
 
 def test_loraplus_rates_follow_the_schedule(tmp_path: Path, tiny_base: Path) -> None:
-    import sys
-
     from transformers import TrainerCallback
 
-    room = sys.modules["finetune.training.train"]  # the package names its function so
+    from finetune.training import trainer as room
+
     seen: list[list[float]] = []
     run = kit.new_run(tmp_path / "run")
-    built = room._build_trainer
+    built = room.build_trainer
 
     def watched(*arguments: Any) -> Any:
         trainer = built(*arguments)
@@ -186,7 +185,7 @@ def test_loraplus_rates_follow_the_schedule(tmp_path: Path, tiny_base: Path) -> 
         return trainer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_build_trainer", watched)
+        patch.setattr(room, "build_trainer", watched)
         kit.train(
             run,
             tiny_base,

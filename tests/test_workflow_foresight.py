@@ -143,7 +143,7 @@ def test_a_folder_without_tokenizer(tmp_path: Path, tiny_base: Path) -> None:
 def test_the_same_command_works_after_a_memory_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = workspace(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(hardware, "free_memory", lambda device="cpu": 1 << 20)
+        patch.setattr(hardware.machines, "free_memory", lambda device="cpu": 1 << 20)
         with pytest.raises(SurroundingsError, match="of memory") as caught:
             workflow.run(path, tmp_path / "run")
     assert caught.value.exit_code == 4
@@ -231,7 +231,7 @@ def test_quantization_is_tried_in_the_dtype_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str, here: bool, expected: str
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(hardware, "machine", lambda: hardware.Machine("cpu", 1, None, None, None, here))
+    monkeypatch.setattr(hardware, "machine", lambda: hardware.Machine("cuda" if here else "cpu", 1, None, None, None, here))
     monkeypatch.setattr(models, "require_quantization", lambda kind, device, dtype, where: seen.append(dtype))
     workflow._require_quantization(recipe.load(workspace(tmp_path), [f"hardware.dtype={wish}"]))
     assert seen == [expected]

@@ -11,6 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -81,10 +82,12 @@ def train(
     places: tuple[str, ...] = (),
     adapter: dict[str, Any] | None = None,
     quantization: str = "none",
+    planned: dict[str, Any] | None = None,
+    groups: tuple[str | None, ...] = (),
 ) -> tuple[Any, training.TrainResult]:
     """Train a fresh adapter (or go on) in this process; `stop_after` asks for a stop as SIGTERM does.
 
-    `adapter` holds words of the recipe's adapter section.
+    `adapter` holds words of the recipe's adapter section, `planned` fields of the plan.
     """
     words = words or settings()
     model, tokenizer = adapted(base, dropout, quantization=quantization, **(adapter or {}))
@@ -105,9 +108,9 @@ def train(
     result = training.train(
         model,
         tokenizer,
-        training.TrainingRows(rows, held_out or [], places),
+        training.TrainingRows(rows, held_out or [], places, groups=groups),
         words,
-        plan(words.batch_size, micro_batch),
+        replace(plan(words.batch_size, micro_batch), **(planned or {})),
         run,
         "tiny",
         checkpoint,

@@ -43,11 +43,12 @@ from finetune.models.quantized import (
     quantization_notes,
     require_quantization,
 )
-from finetune.models.scoring import mean_loss, row_losses
+from finetune.models.scoring import mean_loss, row_losses, scoring_path
 from finetune.models.shards import check_files
 from finetune.models.sizes import Sizes, sizes_of, weight_counts
 from finetune.models.sources import BaseSource, find_base, hub_errors, refuse_broken
 from finetune.models.structure import structure_of
+from finetune.models.supervised import HeadFacts, head_of, supervised_loss, supervised_nats
 from finetune.models.templates import shipped_templates
 from finetune.models.tokenizers import check_vocabulary, dress, load_tokenizer
 from finetune.models.vision import DEFAULT_MAX_PIXELS, RowImages, image_input, why_no_images
@@ -58,6 +59,7 @@ __all__ = [
     "OF_BASE",
     "BaseSource",
     "ChatFacts",
+    "HeadFacts",
     "RowImages",
     "Sizes",
     "Witness",
@@ -88,6 +90,7 @@ __all__ = [
     "find_base",
     "find_fetched",
     "fitting_notes",
+    "head_of",
     "hub_errors",
     "image_input",
     "kind_of",
@@ -114,10 +117,13 @@ __all__ = [
     "save_adapter",
     "save_chat",
     "saved_sizes",
+    "scoring_path",
     "shipped_templates",
     "sizes_of",
     "stop_ids_of",
     "structure_of",
+    "supervised_loss",
+    "supervised_nats",
     "then_now",
     "trainable_facts",
     "weight_counts",

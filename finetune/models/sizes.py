@@ -11,6 +11,8 @@ from finetune.models.structure import Structure, structure_of
 
 # Widths of the residual stream that attention of a vision part has in hand for one patch; 11 to 13 were counted.
 _SEEN_WIDTHS = 14
+# Copies of the residual stream, and of the widest matrix's result, that one layer has in hand in its backward pass.
+_HIDDEN_IN_HAND, _WIDEST_IN_HAND = 6, 4
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,14 @@ class Sizes:
         vocab_size: rows of the head.
         hidden_size: width of the residual stream.
         num_layers: decoder layers.
-        kept_per_token: numbers that all layers together keep for the backward pass, for one token.
+        kept_per_token: numbers that all layers together keep for the backward pass, for one token, as peft computes.
+        lean_per_token: the same where the lean forward (finetune.models.lean) does the norms, the MLPs and the adapter.
+        spread_per_token: of both, those that fall away where attention reads keys and values as they are, and no copy
+            of them for each head.
+        normed_per_token: numbers that go into all norms, for one token; without the lean forward they are there again
+            in float32 where the rest is narrower.
+        working_per_token: numbers that one layer has in hand beside what is kept, for one token.
+        num_heads: of attention, in one layer.
         narrowest_per_token: the same of the residual stream alone: what activation checkpointing keeps.
         copied_rows: numbers of the matrices of rows that are copied because some rows are new tokens: the head with its
             new rows in place, and its gradient.
@@ -48,6 +57,11 @@ class Sizes:
     rank: int = 0
     num_on_attention: int = 0
     seen_per_image_token: int = 0
+    lean_per_token: int = 0
+    spread_per_token: int = 0
+    normed_per_token: int = 0
+    working_per_token: int = 0
+    num_heads: int = 1
 
 
 def sizes_of(config: Any, settings: Any) -> Sizes:
@@ -68,6 +82,7 @@ def sizes_of(config: Any, settings: Any) -> Sizes:
     rounded = [modules[name].weight.numel() for name in quantized.rounded_modules(config)[0]]
     head = model.get_output_embeddings()
     adapted, num_trainable = _adapter(structure, modules, settings)
+    kept = _kept(structure, modules, hidden, adapted, settings)
     num_rows = model.get_input_embeddings().weight.shape[0] + len(settings.new_tokens)
     return Sizes(
         num_parameters=sum(p.numel() for p in model.parameters()),
@@ -77,12 +92,17 @@ def sizes_of(config: Any, settings: Any) -> Sizes:
         vocab_size=head.weight.shape[0] if head is not None else text.vocab_size,
         hidden_size=hidden,
         num_layers=structure.num_layers,
-        kept_per_token=_kept(structure, modules, hidden, adapted, settings),
+        kept_per_token=kept.plain,
         narrowest_per_token=structure.num_layers * hidden,
         copied_rows=2 * num_rows * hidden if settings.new_tokens else 0,
         rank=settings.r,
         num_on_attention=_on_attention(structure, modules, settings),
         seen_per_image_token=_seen(config),
+        lean_per_token=kept.lean,
+        spread_per_token=kept.spread,
+        normed_per_token=kept.normed,
+        working_per_token=kept.working,
+        num_heads=getattr(text, "num_attention_heads", None) or 1,
     )
 
 
@@ -134,33 +154,81 @@ def _rank(name: str, settings: Any) -> int:
     return 2 * rank if settings.method in starts.METHODS else rank
 
 
-def _kept(structure: Structure, modules: dict[str, Any], hidden: int, adapted: list[str], settings: Any) -> int:
+@dataclass
+class _Kept:
+    """Numbers for one token; see Sizes."""
+
+    plain: int = 0
+    lean: int = 0
+    spread: int = 0
+    normed: int = 0
+    working: int = 0
+
+    def add(self, plain: int, lean: int) -> None:
+        self.plain += plain
+        self.lean += lean
+
+
+def _kept(structure: Structure, modules: dict[str, Any], hidden: int, adapted: list[str], settings: Any) -> _Kept:
     """What one token leaves behind in all layers for the backward pass, as numbers of the computation's width.
 
     A frozen matrix needs nothing but itself for its gradient; an adapter on it needs what went in (shared by modules
     that read the same) and its own narrow middle. Beside them: both norms (in and out), the attention's queries, keys
-    (spread to all heads), values and result, and three times the width of the MLP's middle.
+    (spread to all heads), values and result, and the MLP's middle before and after its product. The lean forward keeps
+    what goes into norms and into that product, and makes what comes out of them anew.
     """
-    total = structure.num_layers * 4 * hidden
-    carries = set(adapted)
+    kept = _Kept()
+    _add_norms(kept, structure, modules, hidden)
+    carries, widest = set(adapted), hidden
     for name, role in structure.roles.items():
         if role not in ("attention", "mlp", "expert") or name not in modules:
             continue
         rows, columns = modules[name].weight.shape
-        if role == "attention":
+        widest = max(widest, rows, columns)
+        if role == "attention" and name.endswith(_last(structure.attention)):
             # Queries and the result are as wide as what goes into the last matrix, keys and values are spread to it.
-            total += 5 * columns if name.endswith(_last(structure.attention)) else 0
-        elif role == "mlp":
-            total += 2 * rows if rows > hidden else 0
+            kept.add(5 * columns, 5 * columns)
+            kept.spread += 3 * columns - 2 * min(columns, _key_width(modules, name, columns))
+        elif role == "mlp" and rows > hidden:
+            kept.add(2 * rows, rows)
         if name in carries:
-            total += _rank(name, settings)
+            own = _rank(name, settings)
             if settings.dropout:
-                total += columns + columns // 4  # what is left of the input, and the mask of bytes
+                own += columns + columns // 4  # what is left of the input, and the mask of bytes
             if settings.method == "dora":
-                total += 3 * rows
+                own += 3 * rows
+            kept.add(own, own)
     for ending in structure.experts:
-        total += _experts(modules, ending)
-    return total
+        experts = _experts(modules, ending)
+        kept.add(experts, experts)
+    kept.working = _HIDDEN_IN_HAND * hidden + _WIDEST_IN_HAND * widest
+    return kept
+
+
+def _add_norms(kept: _Kept, structure: Structure, modules: dict[str, Any], hidden: int) -> None:
+    """What norms keep: what goes in, and what comes out where a matrix reads it."""
+    for name, module in modules.items():
+        if not name.startswith(f"{structure.layers}.") or "norm" not in type(module).__name__.lower():
+            continue
+        width = getattr(getattr(module, "weight", None), "numel", lambda: hidden)()
+        if width >= hidden:
+            kept.normed += width
+            kept.add(2 * width, width)
+        else:  # of queries and keys, head by head
+            around, _, own = name.rpartition(".")
+            made = modules.get(f"{around}.{own[0]}_proj")
+            width = made.weight.shape[0] if made is not None else hidden
+            kept.normed += width
+            kept.add(width, width)
+    if not kept.normed:
+        kept.normed = 2 * structure.num_layers * hidden
+        kept.add(2 * kept.normed, kept.normed)
+
+
+def _key_width(modules: dict[str, Any], last: str, columns: int) -> int:
+    """Width of the keys of an attention, by the matrix that makes them; where none is alone in it, that of queries."""
+    module = modules.get(f"{last.rpartition('.')[0]}.k_proj")
+    return module.weight.shape[0] if module is not None else columns
 
 
 def _last(names: tuple[str, ...]) -> str:

@@ -155,6 +155,8 @@ def _wrong_value(findings: Findings, path: tuple, detail: Any) -> None:
         guess = remedies.near(value, choices) if isinstance(value, str) else ""
         odd = remedies.odd_letters(value) if isinstance(value, str) else ""
         what += f"; it holds {odd}" if odd else ""
+        if isinstance(value, bool):
+            guess = remedies.INSTEAD_OF_BOOL.get(path, {}).get(value, "")
         fix = f"write {path[-1]}: {guess or _first_available(path, choices)}"
     elif kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"):
         what = f"must be {_range(info)}"
@@ -230,9 +232,15 @@ def check_contradictions(findings: Findings, view: View) -> None:
                 why,
                 "choose a divisor of the batch size",
             )
+    packing, dropout = view.get("hardware", "packing"), view.get("adapter", "dropout")
+    if packing == "prefix" and dropout is not MISSING and dropout > 0:
+        why = "computes a shared prefix with one pattern of dropout for all its rows, which is not the same training"
+        clash(("hardware", "packing"), ("adapter", "dropout"), why, "write packing: plain, or dropout: 0")
     if view.get("data", "overlong") == "trim_history" and view.get("data", "format") == "question_answer":
         why = "needs conversations of several turns"
         clash(("data", "overlong"), ("data", "format"), why, "write overlong: drop")
+    if view.get("train", "order") == "by_group" and view.get("data", "group_by") is None:
+        clash(("train", "order"), ("data", "group_by"), "needs groups of rows", "name their column with data.group_by")
     _check_same_files(view, clash)
     _check_columns(findings, view, clash)
 

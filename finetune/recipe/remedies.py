@@ -80,7 +80,11 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "torch_dtype": ("hardware.dtype", ""),
     "attn_implementation": ("hardware.attention", ""),
     "flash_attn": ("hardware.attention", ""),
-    "sample_packing": ("hardware.packing", ""),
+    "sample_packing": ("hardware.packing", "packing: prefix, or leave it to the kit"),
+    "neat_packing": ("hardware.packing", "packing: plain, or leave it to the kit"),
+    "padding_free": ("hardware.packing", "packing: plain, or leave it to the kit"),
+    "group_by_length": ("", "delete it; rows of like length share a pass anyway"),
+    "max_tokens_per_batch": ("hardware.pass_tokens", "only if the kit's own choice must be overruled"),
     "num_processes": ("hardware.processes", ""),
     "gradient_checkpointing": ("", "delete it; the kit saves memory where the machine needs it"),
     "optim": ("", "delete it; the kit uses AdamW"),
@@ -94,6 +98,11 @@ FOREIGN: dict[str, tuple[str, str]] = {
     "hub_model_id": ("", "use finetune share once the run is done"),
     "do_train": ("", "delete it; finetune run trains and evaluates"),
     "do_eval": ("", "delete it; finetune run trains and evaluates"),
+}
+
+# Words whose values were, or are elsewhere, yes or no: what these mean here.
+INSTEAD_OF_BOOL: dict[tuple[str, ...], dict[bool, str]] = {
+    ("hardware", "packing"): {True: "prefix", False: "off"},
 }
 
 _NO_ENVIRONMENT = ("a recipe sets no environment variables", "set them in the shell, before the command")

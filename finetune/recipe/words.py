@@ -20,7 +20,6 @@ FORMAT_VERSION = 1
 # Words that are parsed and known, and refused with "not available yet" until their room is built.
 NOT_YET: dict[tuple[str, ...], tuple[Any, ...]] = {
     ("train", "method"): ("dpo", "kto", "orpo"),
-    ("hardware", "packing"): (True,),
 }
 
 
@@ -92,6 +91,17 @@ class Train(Section):
     seed: int = Field(
         default=0, ge=0, le=4_294_967_295, description="The seed of everything that is random.", examples=[0]
     )
+    order: Literal["shuffled", "by_group"] = Field(
+        default="shuffled",
+        description="The order of the rows: `shuffled`, or the groups of data.group_by shuffled and the rows of a "
+        "group kept together (`by_group`), so that a long document they share is computed once in a step.",
+    )
+    measure: Annotated[tuple[Literal["accuracy", "entropy"], ...], Field(strict=False)] = Field(
+        default=(),
+        description="What else is measured in each step, over the trained tokens: `accuracy` (the share predicted "
+        "right) and `entropy` (in nats). Both go to metrics.jsonl, and cost a little time.",
+        examples=["[accuracy]"],
+    )
     save_every: int | None = Field(
         default=None,
         ge=1,
@@ -156,15 +166,24 @@ class Hardware(Section):
         default=None,
         ge=1,
         le=4096,
-        description="Examples computed at once; must divide train.batch_size. `null`: chosen by the kit.",
+        description="Examples computed at once at most; must divide train.batch_size. `null`: tokens alone decide.",
         examples=[4],
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="The number format of the computation."
     )
     attention: Literal["auto", "sdpa", "eager"] = Field(default="auto", description="The implementation of attention.")
-    packing: bool = Field(
-        default=False, description="Compute a prefix shared by several rows only once.", examples=[False]
+    packing: Literal["auto", "prefix", "plain", "off"] = Field(
+        default="auto",
+        description="How the rows of a step share a pass: `prefix` computes what they begin with alike only once, "
+        "`plain` puts them side by side, `off` pads them. All learn the same. `auto`: `prefix` where it is exact.",
+    )
+    pass_tokens: int | None = Field(
+        default=None,
+        ge=64,
+        le=1_048_576,
+        description="Tokens computed at once; a longer row is computed alone. `null`: chosen by the kit.",
+        examples=[4096],
     )
     processes: int = Field(
         default=1, ge=1, le=64, description="Processes, one a GPU, that train together.", examples=[1]

@@ -122,15 +122,6 @@ class RenderedRows(Sequence[Rendered]):
         index = range(len(self))[index]
         return self._tokens.spans[self._span_starts[index] : self._span_starts[index + 1]]
 
-    def columns(self) -> dict[str, tuple[Any, Any]]:
-        """input_ids and spans (start, end, start, end ...) as lists are kept by Arrow, in these rows' own memory.
-
-        Returns:
-            For each: (rows + 1,) int64 where each row's values begin, and (values,) int32.
-        """
-        tokens = self._tokens
-        return {"input_ids": (self._starts, tokens.ids), "spans": (2 * self._span_starts, tokens.spans.reshape(-1))}
-
 
 class Pairs(Sequence[tuple[Any, Any]]):
     """(input_ids, labels) of rows, int32 arrays made when they are asked for."""
@@ -152,10 +143,6 @@ class Pairs(Sequence[tuple[Any, Any]]):
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         return (self[k] for k in range(len(self)))
-
-    def columns(self) -> dict[str, tuple[Any, Any]]:
-        """See RenderedRows.columns."""
-        return self._rows.columns()
 
 
 class RowsBuilder:

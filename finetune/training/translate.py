@@ -34,6 +34,13 @@ def optimizer_groups(model: Any, learning_rate: float, ratio: float) -> list[dic
     return [{"params": slow, "lr": learning_rate}, {"params": fast, "lr": learning_rate * ratio}]
 
 
+def _optimizer_for(plan: Any) -> str:
+    """AdamW in one kernel for all parameters where torch has it and upstream's loss scaler can look into it."""
+    # With float16, the fused kernel skips an overflow inside itself, and the learning rate would go on regardless.
+    fused = plan.device in ("cpu", "cuda") and plan.dtype != "float16"
+    return "adamw_torch_fused" if fused else "adamw_torch"
+
+
 def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> dict[str, Any]:
     """Keyword arguments for SFTConfig.
 
@@ -48,13 +55,14 @@ def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> d
         "output_dir": str(folder),
         "num_train_epochs": float(settings.epochs),
         "max_steps": steps,
-        "per_device_train_batch_size": plan.micro_batch,
-        "gradient_accumulation_steps": plan.accumulation,
+        # A batch of upstream's is a whole step, which is cut into passes by our own code (steps.py).
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": 1,
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": _SCHEDULES[settings.schedule],
         # Upstream's first warm-up step has rate 0: rounding down keeps a very short run from learning nothing.
         "warmup_steps": int(settings.warmup * steps),
-        "optim": "adamw_torch",
+        "optim": _optimizer_for(plan),
         "weight_decay": 0.0,
         "max_grad_norm": 1.0,
         "seed": settings.seed,
@@ -64,6 +72,8 @@ def sft_config_words(settings: Any, plan: Any, num_rows: int, folder: Path) -> d
         "bf16": plan.dtype == "bfloat16",
         "fp16": plan.dtype == "float16",
         "activation_checkpointing": plan.activation_checkpointing,
+        # Streams of a GPU carry them to the machine's memory; elsewhere there is nowhere to carry them to.
+        "activation_offloading": plan.activation_offloading and plan.device == "cuda",
         "save_strategy": "steps",
         "save_steps": settings.save_every or max(1, math.ceil(steps / _CHECKPOINTS_A_RUN)),
         # Rotation is the kit's own: upstream orders by file times, and a clock that jumps deletes the newest.

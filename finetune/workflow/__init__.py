@@ -8,7 +8,6 @@ import os
 import random
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,11 @@ from finetune.errors import (
 from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
+from finetune.workflow import planning
 
 # Settings that may differ between a run and its resumption: they do not change what is learnt.
 _FREE_KEYS = (
-    "name", "description", "train.save_every", "train.log_every", "share", "evaluate", "hardware",
+    "name", "description", "train.save_every", "train.log_every", "train.measure", "share", "evaluate", "hardware",
 )  # fmt: skip
 # Paths may differ when run or recipe were moved; the fingerprints tell whether what lies there is the same.
 _FILE_KEYS = ("data.train", "data.held_out", "base.model", "base.chat_template")
@@ -177,6 +177,7 @@ def _differences(old: Any, new: Any, key: str = "") -> list[tuple[str, Any, Any]
 
 
 def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.StopRequest, talk: Talk) -> None:
+    before = planning.plan_before(loaded, current) if resume else None
     if not resume:
         write_text(current.resolved_path, recipe.dump(recipe.relocate(loaded, current.path)))
     # A base that cannot be had, or not be held as asked, ends the run before hours of data work; its weights come when
@@ -209,28 +210,18 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
         _tell(current, talk, line)
     check = checking.with_lengths(checked.report, lengths(loaded, splits, talk=talk).facts)
     check["tokens"] = {"train": train_split.summary(), "held_out": held_out_split.summary()}
-    longest_tokens = train_split.longest_tokens
-    plan = hardware.make_plan(
-        hardware.machine(),
-        loaded.recipe.train.batch_size,
-        longest_tokens,
-        loaded.recipe.hardware,
-        models.sizes_of(base.config, loaded.recipe.adapter),
-        loaded.recipe.base.quantization,
-        max(prepare.most_image_tokens(base, split.conversations) for split in rendered),
-    )
-    attention = models.attention_for(base.config, plan.attention)
-    if attention != plan.attention:
-        reasons = {**plan.reasons, "attention": "this family is exact that way only"}
-        plan = replace(plan, attention=attention, reasons=reasons)
+    plan = planning.plan_for(loaded, base, rendered, before)
     checking.write_check(current.path, check)
     write_json(current.path / "plan.json", plan.as_dict())
     for line in plan.lines():
         talk.say(line)
-    _note_other_plan(current, plan.as_dict(), talk)
+    for line in planning.changes(current.manifest["plan"], plan):
+        _tell(current, talk, line)
     facts["base"]["quantization"] = models.quantization_facts(loaded.recipe.base.quantization, plan.dtype)
+    earlier = (current.manifest["plan"] or {}).get("path")
+    recorded = plan.as_dict() | ({"path": earlier} if earlier else {})
     current.update(
-        status="running", exit_code=None, ended_at=None, seed=loaded.recipe.train.seed, plan=plan.as_dict(), **facts
+        status="running", exit_code=None, ended_at=None, seed=loaded.recipe.train.seed, plan=recorded, **facts
     )
     talk.stage("train")
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
@@ -256,16 +247,6 @@ def _rate_notes(loaded: LoadedRecipe) -> list[str]:
     """LoRA+: the rate that no line of the recipe holds."""
     ratio, rate = loaded.recipe.adapter.learning_rate_ratio, loaded.recipe.train.learning_rate
     return [] if ratio == 1 else [f"LoRA+: B learns at {ratio * rate:g}, {ratio:g} times train.learning_rate"]
-
-
-def _note_other_plan(current: Run, plan: dict[str, Any], talk: Talk) -> None:
-    """On resume: say which choices of the machine are others than the run began with."""
-    before = current.manifest["plan"] or {}
-    keys = ("device", "dtype", "attention", "micro_batch", "num_threads")
-    changed = [f"{key} {before[key]} -> {plan[key]}" for key in keys if key in before and before[key] != plan[key]]
-    if changed:
-        line = f"the plan changed on resume, equality to the bit is not promised: {', '.join(changed)}"
-        _tell(current, talk, line)
 
 
 def _facts(loaded: LoadedRecipe, splits: data.Splits, base: prepare.OpenedBase) -> dict[str, Any]:
@@ -346,6 +327,23 @@ def _resume_point(current: Run, talk: Talk) -> training.Checkpoint | None:
     return checkpoint
 
 
+def _model(loaded: LoadedRecipe, current: Run, base: prepare.OpenedBase, plan: hardware.Plan, talk: Talk) -> Any:
+    """The base with its fresh adapter, said and recorded."""
+    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device, loaded.recipe.base.quantization)
+    random.seed(loaded.recipe.train.seed)
+    model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed, base.tokenizer)
+    models.check_vocabulary(model, base.tokenizer)
+    adapter_facts = {**loaded.recipe.adapter.model_dump(mode="json"), **models.trainable_facts(model)}
+    adapter_facts["saved_rank"] = models.saved_sizes(loaded.recipe.adapter)["r"]
+    current.update(adapter=adapter_facts)
+    share = adapter_facts["num_trainable"] / adapter_facts["num_total"]
+    talk.say(
+        f"adapter: {adapter_facts['num_trainable']:,} trained parameters ({share:.1%} of all) on "
+        f"{', '.join(adapter_facts['modules'])}"
+    )
+    return model
+
+
 def _train(
     loaded: LoadedRecipe,
     current: Run,
@@ -364,21 +362,18 @@ def _train(
     if plan.device == "cpu":
         hardware.give_memory_back()
     checkpoint = _resume_point(current, talk) if resume else None
-    model = models.load_base(base.source, plan.dtype, plan.attention, plan.device, loaded.recipe.base.quantization)
-    random.seed(loaded.recipe.train.seed)
-    model = models.attach_adapter(model, loaded.recipe.adapter, loaded.recipe.train.seed, base.tokenizer)
-    models.check_vocabulary(model, base.tokenizer)
-    adapter_facts = {**loaded.recipe.adapter.model_dump(mode="json"), **models.trainable_facts(model)}
-    adapter_facts["saved_rank"] = models.saved_sizes(loaded.recipe.adapter)["r"]
-    current.update(adapter=adapter_facts)
-    share = adapter_facts["num_trainable"] / adapter_facts["num_total"]
-    talk.say(
-        f"adapter: {adapter_facts['num_trainable']:,} trained parameters ({share:.1%} of all) on "
-        f"{', '.join(adapter_facts['modules'])}"
-    )
+    model = _model(loaded, current, base, plan, talk)
     places = [conversation.where for conversation in train_split.conversations]
     shown = [prepare.row_images(base, split.conversations) for split in (train_split, held_out_split)]
-    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs(), places, *shown)
+    groups = [conversation.group for conversation in train_split.conversations]
+    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs(), places, *shown, groups=groups)
+    earlier = (current.manifest["plan"] or {}).get("path")
+
+    def proved(proof: training.Proof) -> None:
+        for line in proof.lines():
+            _tell(current, talk, line)
+        current.update(plan={**plan.as_dict(), "path": proof.facts()})
+
     result = training.train(
         model,
         base.tokenizer,
@@ -391,7 +386,9 @@ def _train(
         on_step=lambda step, steps, loss: talk.progress("training", step, steps, loss),
         stop=stop,
         learning_rate_ratio=loaded.recipe.adapter.learning_rate_ratio,
+        on_proof=proved,
     )
+    talk.say(planning.computed_line(result.computed_tokens, result.tokens_seen))
     with training.disk_errors(current.checkpoints_dir, "the adapter"):
         models.save_adapter(model, current.adapter_dir, base.source.label, current.manifest["base"]["revision"])
         chat = _chat_facts(loaded, base, current.manifest["base"])
@@ -400,19 +397,8 @@ def _train(
     witness = models.bear_witness(model, _probe_of(train_split, base), base.renderer.stop_ids)
     del model
     _prove(current, base, plan, witness, talk)
-    speed = result.tokens_seen / result.seconds if result.seconds else None
-    current.update(
-        progress={"step": result.num_steps},
-        training={
-            "num_steps": result.num_steps,
-            "final_loss": result.final_loss,
-            "tokens_seen": result.tokens_seen,
-            "trained_tokens_seen": result.trained_tokens_seen,
-            "seconds": round(result.seconds, 2),
-            "tokens_per_second": round(speed, 1) if speed else None,
-            "peak_memory_bytes": result.peak_memory_bytes,
-        },
-    )
+    path = result.path if result.path["proof"]["rows"] or earlier is None else earlier
+    current.update(progress={"step": result.num_steps}, training={**planning.training_facts(result), "path": path})
 
 
 def _probe_of(split: prepare.RenderedSplit, base: prepare.OpenedBase) -> list[int]:
