@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from finetune.models import segmented
 from finetune.models.segmented import Call, attend, plan_of
 from finetune.models.tree_attention import pack_inputs, packed_attention
+from finetune.packing import pack_rows
 
 
 @pytest.fixture
@@ -182,3 +183,13 @@ def test_a_pack_that_does_not_fit_is_refused() -> None:
     for segments, keys in ((((0, 9, 9),), query), (((0, 10, 10),), query[:, :, :9]), (((0, 10, 10),), query.repeat(1, 2, 1, 1))):  # fmt: skip  # noqa: E501
         with pytest.raises(ValueError, match="does not fit"):
             attend(query, keys, keys, segments, 1.0)
+
+
+@pytest.mark.parametrize(("dtype", "num_filled"), [("bfloat16", 64), (torch.float16, 64), ("float32", None)])
+def test_packs_of_16_bit_numbers_are_filled_up_and_nobody_sees_it(dtype: Any, num_filled: int | None) -> None:
+    pack = pack_rows([([5, 6, 7, 8], [-100, -100, 7, 8]), ([5, 6, 9], [-100, -100, 9])], None, least_shared_tokens=1)[0]
+    inputs = pack_inputs(pack, "segmented", "cpu", dtype)
+    assert inputs["input_ids"].shape[1] == inputs["position_ids"].shape[1] == (num_filled or pack.num_tokens)
+    assert inputs["attention_mask"][0, 0, : len(pack.segments)].tolist() == [list(one) for one in pack.segments]
+    if num_filled:
+        assert inputs["attention_mask"][0, 0, -1].tolist() == [pack.num_tokens, num_filled, num_filled]

@@ -113,8 +113,8 @@ def test_positions_that_restart_change_the_losses(monkeypatch: pytest.MonkeyPatc
     assert scoring_path(model).kind is not None
     inputs_of = scoring.pack_inputs
 
-    def restarted(pack: Any, kind: str, device: Any) -> dict[str, Any]:
-        inputs = inputs_of(pack, kind, device)
+    def restarted(pack: Any, *words: Any) -> dict[str, Any]:
+        inputs = inputs_of(pack, *words)
         for start, stop, _ in pack.segments:
             inputs["position_ids"][0, start:stop] = torch.arange(stop - start)
         return inputs

@@ -392,9 +392,9 @@ def test_packing_is_a_word_and_yes_and_no_are_told_which():
 def test_a_prefix_is_not_shared_under_dropout():
     told = refusal(HEAD + "hardware: {packing: prefix}\nadapter: {dropout: 0.1}\n")
     assert told == (
-        "recipe.yaml:4:12: hardware.packing: computes a shared prefix with one pattern of dropout for all its rows, which "
-        "is not the same training, but adapter.dropout is 0.1 at recipe.yaml:5:11 (got 'prefix'). Fix: write packing: "
-        "plain, or dropout: 0"
+        "recipe.yaml:4:12: hardware.packing: computes a shared prefix with one pattern of dropout for all its rows, "
+        "which is not the same training, but adapter.dropout is 0.1 at recipe.yaml:5:11 (got 'prefix'). "
+        "Fix: write packing: plain, or dropout: 0"
     )
     assert load(HEAD + "hardware: {packing: plain}\nadapter: {dropout: 0.1}\n").recipe.adapter.dropout == 0.1
 

@@ -246,7 +246,7 @@ def trained(made: Any, folder: Path, steps: int = 5, micro_batch: int | None = N
     run = Run.create("test", "recipe: 1\n", "recipe: 1\n", folder)
     pairs = list(made.rendered[0].pairs())[: 4 * steps]
     shown = [prepare.row_images(made.base, split.conversations) for split in made.rendered]
-    rows = training.TrainingRows(pairs, made.rendered[1].pairs(), (), *shown)
+    rows = training.TrainingRows(pairs, made.rendered[1].pairs(), (), shown[0], shown[1])
     words = kit.settings(learning_rate=1e-2, save_every=100, log_every=1)
     training.train(model, made.base.tokenizer, rows, words, kit.plan(4, micro_batch), run, "tiny")
     return model, run

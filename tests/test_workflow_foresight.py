@@ -231,7 +231,8 @@ def test_quantization_is_tried_in_the_dtype_of_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str, here: bool, expected: str
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(hardware, "machine", lambda: hardware.Machine("cuda" if here else "cpu", 1, None, None, None, here))
+    machine = hardware.Machine("cuda" if here else "cpu", 1, None, None, None, here)
+    monkeypatch.setattr(hardware, "machine", lambda: machine)
     monkeypatch.setattr(models, "require_quantization", lambda kind, device, dtype, where: seen.append(dtype))
     workflow._require_quantization(recipe.load(workspace(tmp_path), [f"hardware.dtype={wish}"]))
     assert seen == [expected]
