@@ -162,7 +162,7 @@ def test_no_worker_is_left_behind(tmp_path, number):
         workers = children(process.pid)
         assert len(workers) >= 2
         process.send_signal(number)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode != 0
