@@ -20,14 +20,16 @@ DOORS = {
     "accelerate": {"training"},
     "matplotlib": {"evaluation"},
     **{name: {"data"} for name in ("openpyxl", "orjson", "phonenumbers", "stdnum", "rensa", "ftfy", "py3langid")},
-    "pyarrow": {"data", "training"},
+    "pyarrow": {"data"},
     **{name: {"models"} for name in ("sentencepiece", "bitsandbytes", "modelscope_hub")},
     "modelscope": set(),  # the whole library: hundreds of packages for what its hub client does alone
     "PIL": {"data"},
+    **{name: {"evaluation"} for name in ("rouge_score", "sacrebleu", "jieba", "sklearn", "lm_eval")},
+    **{name: set() for name in ("trackio", "tensorboard", "wandb", "mlflow")},  # by upstream's own callbacks
 }
 # What takes seconds to import; none of it may load before it is used.
 HEAVY = ("torch", "transformers", "peft", "trl", "datasets", "gradio", "accelerate", "matplotlib", "pyarrow", "pandas",
-         "bitsandbytes", "modelscope_hub", "PIL")  # fmt: skip
+         "bitsandbytes", "modelscope_hub", "PIL", "rouge_score", "sacrebleu", "jieba", "sklearn", "lm_eval")  # fmt: skip
 
 
 def outside_libraries(path: Path) -> dict[str, int]:
@@ -42,7 +44,9 @@ def test_a_library_is_imported_in_its_room_only(library: str) -> None:
     assert found <= DOORS[library]
 
 
-@pytest.mark.parametrize("library", ["yaml", "trl", "peft", "datasets", "bitsandbytes", "modelscope_hub", "PIL"])
+@pytest.mark.parametrize(
+    "library", ["yaml", "trl", "peft", "datasets", "bitsandbytes", "modelscope_hub", "PIL", "rouge_score", "lm_eval"]
+)
 def test_the_doors_are_in_use(library: str) -> None:
     assert any(library in outside_libraries(path) for path in files()), "a door that nobody uses guards nothing"
 

@@ -12,18 +12,18 @@ PACKAGE = Path(__file__).resolve().parents[1] / "finetune"
 DEMO = PACKAGE.parent / "demo"
 FLOORS = (
     ("errors",),
-    ("resources", "talk", "hub", "packing"),
+    ("resources", "talk", "hub", "packing", "statistics"),
     ("recipe",),
     ("runs",),
     ("data", "render", "models", "hardware"),
     ("prepare", "training", "generation"),
-    ("evaluation", "checking", "exporting"),
+    ("evaluation", "checking", "exporting", "sharing"),
     ("workflow",),
     ("cli", "starter"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # The floors would allow it; stages talk through the run folder instead.
-FORBIDDEN = {("evaluation", "training")}
+FORBIDDEN = {("evaluation", "training"), ("sharing", "training")}
 
 
 def room_of(path: Path) -> str:

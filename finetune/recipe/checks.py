@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from finetune.errors import Problem, shown
 from finetune.recipe import remedies
 from finetune.recipe.adapter_words import DOUBLED, MAX_RATE, MAX_SCALE, most_alpha, most_rank
+from finetune.recipe.evaluate_words import gate_checks
 from finetune.recipe.findings import Findings, Mark, dotted, place, safe
 from finetune.recipe.words import (
     FORMAT_VERSION,
@@ -203,8 +204,6 @@ def check_not_yet(findings: Findings, view: View) -> None:
     processes = view.get("hardware", "processes")
     if processes is not MISSING and processes > 1:
         refuse(("hardware", "processes"), processes, "write processes: 1")
-    if view.get("evaluate", "suites") not in (MISSING, (), []):
-        refuse(("evaluate", "suites"), list(view.get("evaluate", "suites")), "write suites: []")
 
 
 def check_contradictions(findings: Findings, view: View) -> None:
@@ -214,11 +213,13 @@ def check_contradictions(findings: Findings, view: View) -> None:
         """Reported at `one`; the place of `other` is named in the text (its default when it is not set)."""
         at = f"at {place(findings.marks[other])}" if other in findings.marks else "by default"
         value = view.get(*other)
+        value = [] if value == () else value
         findings.add(one, f"{why}, but {dotted(other)} is {safe(value)} {at}", safe(view.get(*one)), fix)
 
     _check_adapter(findings, view, clash)
     _check_ratio(view, clash)
     _check_quantization(view, clash)
+    _check_gate(view, clash)
     micro, batch = view.get("hardware", "micro_batch"), view.get("train", "batch_size")
     if MISSING not in (micro, batch) and micro is not None:
         if micro > batch:
@@ -300,6 +301,16 @@ def _check_ratio(view: View, clash: Any) -> None:
         why = f"lets the B matrices learn at {ratio * rate:g}, and a rate may be at most {MAX_RATE:g}"
         fix = f"write learning_rate_ratio: {max(1, MAX_RATE / rate):.4g} or less, or lower the rate"
         clash(("adapter", "learning_rate_ratio"), ("train", "learning_rate"), why, fix)
+
+
+def _check_gate(view: View, clash: Any) -> None:
+    """A gate can only ask for what is measured."""
+    gate = view.get("evaluate", "gate")
+    asked = gate_checks(gate) if isinstance(gate, dict) else {}
+    for check in ("no_general_loss", "safety"):
+        if check in asked and view.get("evaluate", "suites") in (MISSING, (), []):
+            named = "general" if check == "no_general_loss" else "medical_safety"
+            clash(("evaluate", "gate"), ("evaluate", "suites"), f"asks for {check}", f"write suites: [{named}]")
 
 
 def _check_columns(findings: Findings, view: View, clash: Any) -> None:

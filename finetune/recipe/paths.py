@@ -10,6 +10,7 @@ from pathlib import Path
 from finetune import resources
 from finetune.errors import RunError
 from finetune.recipe.checks import MISSING, View
+from finetune.recipe.evaluate_words import is_suite_file, is_task_file
 from finetune.recipe.findings import SET, Findings, safe
 from finetune.recipe.remedies import HIDDEN
 
@@ -57,7 +58,7 @@ def is_template_file(value: str) -> bool:
 
 def file_words(view: View) -> Iterator[tuple[tuple, str]]:
     """Every (key path, value) of a readable setting that names a file: train entries (those with a weight by
-    their `path`), held_out, questions, template.
+    their `path`), held_out, questions, suites, benchmarks, template.
     """
     train = view.get("data", "train")
     if isinstance(train, str):
@@ -73,6 +74,11 @@ def file_words(view: View) -> Iterator[tuple[tuple, str]]:
         yield ("data", "held_out"), held_out
     if isinstance(questions, str):
         yield ("evaluate", "questions"), questions
+    for word, is_file in (("suites", is_suite_file), ("benchmarks", is_task_file)):
+        names = view.get("evaluate", word)
+        for number, name in enumerate(names if isinstance(names, (list, tuple)) else ()):
+            if isinstance(name, str) and is_file(name):
+                yield ("evaluate", word, number), name
     template = view.get("base", "chat_template")
     if isinstance(template, str) and is_template_file(template):
         yield ("base", "chat_template"), template

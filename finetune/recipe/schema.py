@@ -72,6 +72,8 @@ _KINDS = {
     "languages": "list",
     "not_for": "list",
     "suites": "list",
+    "benchmarks": "list",
+    "gate": "`none`, `better_than_base` or map",
     "recipe": "`1`",
     "processes": "`1` (more: not available yet)",
 }

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 
 from finetune.recipe.adapter_words import Adapter
 from finetune.recipe.data_words import Data
+from finetune.recipe.evaluate_words import Evaluate
 from finetune.recipe.kinds import Line, LineList, PathText, Prose, Section
 
 FORMAT_VERSION = 1
@@ -110,33 +111,6 @@ class Train(Section):
     )
     log_every: int = Field(
         default=1, ge=1, description="Optimizer steps between two lines of metrics.jsonl.", examples=[1]
-    )
-
-
-class Evaluate(Section):
-    """How the adapter is compared with its base."""
-
-    questions: PathText | None = Field(
-        default=None,
-        description="A file of questions that base and adapter answer side by side; `null`: held-out rows are taken.",
-        examples=["questions.jsonl"],
-    )
-    suites: LineList = Field(
-        default=(), description="Named test suites to run.", examples=["[medical_safety, general]"]
-    )
-    max_new_tokens: int = Field(
-        default=256, ge=1, le=32_768, description="The longest answer written, in tokens.", examples=[256]
-    )
-    show_rows: bool = Field(
-        default=False,
-        description="Show the text of held-out rows in report.html and in the terminal, beside the answers to them. "
-        "Left out, the report shows answers to `questions` only, and no text of a row.",
-        examples=[False],
-    )
-    gate: Literal["none", "better_than_base"] = Field(
-        default="none",
-        description="`better_than_base`: the run ends with exit code 3 when the adapter is not better than "
-        "its base on the held-out rows.",
     )
 
 
