@@ -40,7 +40,7 @@ WORDS = {
     "": "recipe name description extends base data adapter train evaluate share hardware",
     "base": "model revision quantization chat_template thinking",
     "data": "train held_out format columns roles turns encoding group_by system_prompt max_length overlong "
-    "bad_rows checks privacy duplicates near_duplicates leakage images max_image_pixels license stream",
+    "bad_rows checks privacy duplicates near_duplicates leakage canaries images max_image_pixels license stream",
     "adapter": "method r alpha dropout target_modules layers rank_pattern alpha_pattern learning_rate_ratio new_tokens",
     "train": "method epochs learning_rate batch_size warmup schedule seed order measure save_every log_every",
     "evaluate": "questions suites max_new_tokens show_rows gate",

@@ -13,12 +13,15 @@ from finetune.errors import DataError, Problem
 def read_questions(loaded: Any, *, with_images: bool = True) -> list[dict[str, Any]]:
     """The recipe's evaluate.questions: JSON lines with "question" and, if known, "reference".
 
+    A line with "options" is a choice question; its "answer" is the text of the right one, or its number from 0.
+
     Args:
         with_images: read and check the images of questions, named relative to the file as rows of data name theirs;
             else questions with images are left out.
 
     Returns:
-        Texts by their keys; "images" (of finetune.data.ImageRef) where a question shows some.
+        Texts by their keys; "images" (of finetune.data.ImageRef) where a question shows some; "options" (texts) and
+        "right" (the number of the right one) of a choice question.
 
     Raises:
         DataError: the file cannot be read, a line is no question, or its image cannot be used; each with its line.
@@ -48,6 +51,8 @@ def read_questions(loaded: Any, *, with_images: bool = True) -> list[dict[str, A
             problems.append(Problem(f"{path.name}:{number}", "question", "is not a question", fix=fix))
             continue
         texts: dict[str, Any] = {key: value for key, value in row.items() if isinstance(value, str)}
+        if "options" in row and not _take_options(row, texts, f"{path.name}:{number}", problems):
+            continue
         shown = _shown(row, path, number, loaded.recipe.data.images, with_images, problems)
         if shown:
             texts["images"] = shown
@@ -56,6 +61,24 @@ def read_questions(loaded: Any, *, with_images: bool = True) -> list[dict[str, A
     if problems:
         raise DataError(problems)
     return questions
+
+
+def _take_options(row: dict[str, Any], texts: dict[str, Any], where: str, problems: list[str | Problem]) -> bool:
+    """Put the options of a choice question into `texts`; False after filing what is wrong with them."""
+    options, answer = row["options"], row.get("answer")
+    is_list = isinstance(options, list) and all(isinstance(option, str) and option.strip() for option in options)
+    if not is_list or len(options) < 2 or len(set(options)) != len(options):
+        fix = 'write them as ["first", "second", ...]'
+        problems.append(Problem(where, "options", "expected two or more different texts", fix=fix))
+        return False
+    if isinstance(answer, str) and answer in options:
+        answer = options.index(answer)
+    if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(options):
+        fix = f"write the text of the right option, or its number from 0 to {len(options) - 1}"
+        problems.append(Problem(where, "answer", "is none of the options", fix=fix))
+        return False
+    texts["options"], texts["right"] = tuple(options), answer
+    return True
 
 
 def _shown(

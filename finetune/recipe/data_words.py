@@ -251,6 +251,15 @@ class Data(Section):
         "side; where that is not possible, as nearly all of them do, it is refused too. Equal answers of a share are "
         "only told of.",
     )
+    canaries: int = Field(
+        default=0,
+        ge=0,
+        le=500,
+        description="So many made-up rows with a random number each are planted into the training rows (never into the "
+        "held-out ones), to measure afterwards how much the adapter learnt by heart: docs/memorisation.md. It is a "
+        "test of your settings; do not share an adapter that was trained with them.",
+        examples=[10],
+    )
     images: Literal["use", "ignore"] = Field(
         default="use",
         description="Images of rows (a column `images` or `image`, or image parts of turns): `use` them, which needs "

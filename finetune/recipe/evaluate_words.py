@@ -114,7 +114,7 @@ class Evaluate(Section):
     )
     suites: LineList = Field(
         default=(),
-        description="Suites of test items that both answer: shipped ones (docs/suites.md), or files of your own (.jsonl).",
+        description="Suites of test items that both answer: shipped ones (docs/suites.md), or your own files (.jsonl).",
         examples=["[medical_safety, general]"],
     )
     benchmarks: LineList = Field(
