@@ -24,7 +24,8 @@ DOORS = {
     **{name: {"models"} for name in ("sentencepiece", "bitsandbytes", "modelscope_hub")},
     "modelscope": set(),  # the whole library: hundreds of packages for what its hub client does alone
     "PIL": {"data"},
-    **{name: {"evaluation"} for name in ("rouge_score", "sacrebleu", "jieba", "sklearn", "lm_eval")},
+    **{name: {"evaluation"} for name in ("rouge_score", "sacrebleu", "jieba", "sklearn", "lm_eval", "regex")},
+    "httpx": {"evaluation"},
     **{name: set() for name in ("trackio", "tensorboard", "wandb", "mlflow")},  # by upstream's own callbacks
 }
 # What takes seconds to import; none of it may load before it is used.

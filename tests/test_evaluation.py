@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from finetune import models, recipe
+from finetune import models, recipe, statistics
 from finetune.data import Conversation
 from finetune.data import load as load_data
 from finetune.errors import DataError, IntegrityError, ModelError, RunError
@@ -154,44 +154,58 @@ def test_padding_and_order_do_not_matter(evaluated):
     assert weighted(together) == pytest.approx(weighted(alone), abs=1e-5)
 
 
-def test_bootstrap_is_that_of_a_plain_loop_and_depends_on_the_seed_only():
-    import numpy as np
-
+def test_the_difference_is_the_paired_bootstraps_and_depends_on_the_seed_only():
+    """How the interval is made is tested in test_statistics.py."""
     base = [(10.0 + k, 5 + k % 3) for k in range(30)]
     adapter = [(nats - 1.0 + 0.2 * (k % 7), count) for k, (nats, count) in enumerate(base)]
     result = comparison.compare(base, adapter, [None] * 30, seed=9)["difference"]
-    draw = np.random.default_rng(9)
-    means = []
-    for _ in range(1_000):
-        chosen = draw.integers(30, size=30)
-        tokens = sum(base[k][1] for k in chosen)
-        means.append(sum(adapter[k][0] - base[k][0] for k in chosen) / tokens)
-    assert (result["low"], result["high"]) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=1e-12)
+    found = statistics.paired([n for n, _ in base], [n for n, _ in adapter], [c for _, c in base], seed=9)
+    assert result == {
+        "mean": found.difference.mean,
+        "low": found.difference.low,
+        "high": found.difference.high,
+        "unit": "row",
+        "num_units": 30,
+        "num_draws": found.num_draws,
+    }
     assert result == comparison.compare(base, adapter, [None] * 30, seed=9)["difference"]
     assert result["low"] != comparison.compare(base, adapter, [None] * 30, seed=10)["difference"]["low"]
     assert result["low"] < result["mean"] < result["high"]
 
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says():
-    import numpy as np
+def test_bits_per_byte_are_the_same_for_every_tokenizer():
+    """As many nats over the same text, cut into many tokens or few."""
+    num_bytes = [len(b"Bring your card"), len("请带好证件".encode())]
+    few, many = [(6.0, 2), (9.0, 3)], [(6.0, 9), (9.0, 15)]
+    for losses in (few, many):
+        held_out = comparison.compare(losses, [(n / 2, c) for n, c in losses], [None] * 2, 0, num_bytes)
+        assert held_out["num_bytes"] == 15 + 15
+        assert held_out["base"]["bits_per_byte"] == pytest.approx(15.0 / math.log(2) / 30)
+        assert held_out["adapter"]["bits_per_byte"] == pytest.approx(held_out["base"]["bits_per_byte"] / 2)
+    assert "num_bytes" not in comparison.compare(few, few, [None] * 2, 0)
 
-    draw = np.random.default_rng(0)
-    hits = 0
-    for trial in range(200):
-        gains = draw.normal(-0.5, 1.0, size=40)
-        losses = comparison.difference([(10.0, 1)] * 40, [(10.0 + g, 1) for g in gains], [None] * 40, trial)
-        hits += losses["low"] <= -0.5 <= losses["high"]
-    assert 0.88 <= hits / 200 <= 0.99
+
+def test_bytes_are_those_of_the_answers_that_are_scored():
+    from finetune.data import Message, ToolCall
+
+    tokenizer, _ = models.load_tokenizer(models.find_base("starter"), "auto", None)
+    renderer = Renderer(tokenizer, {"enable_thinking": False})
+    turns = [("system", "Be kind."), ("user", "one"), ("assistant", "zwölf"), ("user", "three"), ("assistant", "病人")]
+    row = Conversation(tuple(Message(*turn) for turn in turns), "rows.csv:2")
+    messages = [{"role": role, "content": text} for role, text in turns]
+    whole, short = (renderer.render(m).input_ids for m in (messages, [messages[0], *messages[3:]]))
+    assert comparison.bytes_of_rows(renderer, [row, row], [whole, short]) == [6 + 6, 6]
+    assert comparison.bytes_of_rows(renderer, [row], [short], trimmed=False) == [12]
+    call = Message("assistant", "", (ToolCall("look_up", '{"day": 1}'),)).as_dict()
+    assert comparison.answer_bytes([{"role": "user", "content": "x"}, call]) == len('look_up{"day": 1}')
 
 
 def test_rows_of_a_group_are_drawn_together():
     base = [(10.0, 5)] * 40
     adapter = [(10.0 + (1 if k < 20 else -1.2), 5) for k in range(40)]
-    alone = comparison.difference(base, adapter, [None] * 40, 0)
     grouped = comparison.difference(base, adapter, [str(k // 4) for k in range(40)], 0)
-    assert (alone["unit"], alone["num_units"]) == ("row", 40)
     assert (grouped["unit"], grouped["num_units"]) == ("group", 10)
-    assert grouped["mean"] == pytest.approx(alone["mean"])
+    alone = comparison.difference(base, adapter, [None] * 40, 0)
     assert grouped["high"] - grouped["low"] > 1.5 * (alone["high"] - alone["low"])
 
 
@@ -201,7 +215,7 @@ def test_rows_of_a_group_are_drawn_together():
         (-1.0, 20, True, "better than base"),
         (+1.0, 20, False, "worse than base"),
         (0.0, 20, None, "cannot be told apart with 20 rows"),
-        (-1.0, 5, None, "cannot be told apart with 5 rows"),
+        (-1.0, 19, None, "cannot be told apart with 19 rows: a verdict needs at least 20 rows"),
         (-1.0, 1, None, "cannot be told apart with 1 row:"),
     ],
 )
@@ -246,7 +260,7 @@ def test_many_rows_leave_a_short_sorted_picture():
 
 
 def test_a_trained_adapter_is_called_better(tmp_path):
-    run = make_run(tmp_path, asked=False)
+    run = make_run(tmp_path, num_rows=80, asked=False)  # 24 of them held out: with fewer than 20 nothing is said
     model = attached(run)
     rows = rendered(run) + rendered(run, "train")
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=5e-3)

@@ -15,6 +15,7 @@ from finetune import models, recipe
 from finetune.data import Conversation, Message, Splits, canaries
 from finetune.data import load as load_data
 from finetune.data.shapes import DataReport
+from finetune.errors import RecipeError
 from finetune.evaluation import memorisation
 from finetune.generation import Engine
 from finetune.recipe.words import Adapter
@@ -82,7 +83,7 @@ def test_planting_is_seeded_unique_and_takes_the_system_prompt():
 @pytest.mark.parametrize("wrong", ["-1", "501", "1.5", "many"])
 def test_wrong_numbers_of_canaries_are_refused(tmp_path, wrong):
     loaded_with(tmp_path, 0)
-    with pytest.raises(recipe.RecipeError if hasattr(recipe, "RecipeError") else ValueError, match="data.canaries"):
+    with pytest.raises(RecipeError, match=r"data\.canaries"):
         recipe.load(tmp_path / "recipe.yaml", [f"data.canaries={wrong}"])
 
 

@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import report_kit
 
 from finetune.errors import RunError
-from finetune.evaluation import charts, comparison, report, write_report
+from finetune.evaluation import charts, comparison, write_report
+from finetune.evaluation.pages import answers_view, run_view, scores
+from finetune.evaluation.pages.compare_words import TEXTS as COMPARE_TEXTS
+from finetune.evaluation.pages.sentences import told
+from finetune.evaluation.pages.words import TEXTS
 from finetune.runs import Run, write_json
 
 NASTY = '<script>alert("x")</script><img src="http://tracker.example/a.png" onerror=alert(1)>'
@@ -98,27 +103,28 @@ def page(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("base", "shown"),
-    [({}, "Base starter Training"), ({"quantization": "none"}, "Base starter Training"),
-     ({"quantization": "8bit", "revision": "1" * 40}, "Base starter, revision 111111111111, held in 8bit Training")],
+    [({}, "starter 训练"), ({"quantization": "none"}, "starter 训练"),
+     ({"quantization": "8bit", "revision": "1" * 40}, "starter, revision 111111111111, held in 8bit starter，")],
 )  # fmt: skip
 def test_the_page_says_how_the_base_was_held(tmp_path: Path, base: dict[str, Any], shown: str):
     run = make_run(tmp_path)
     evaluation = evaluation_of()
     write_json(run.evaluation_path, {**evaluation, "base": {**evaluation["base"], **base}})
-    assert shown in Page(write_report(run).read_text(encoding="utf-8")).text
+    text = Page(write_report(run).read_text(encoding="utf-8")).text.replace("Training rows ", "")
+    assert shown in text
 
 
 def test_the_page_loads_nothing_and_runs_nothing(page: str):
     parsed = Page(page)
     assert not parsed.open
     kinds = {tag for tag, _ in parsed.tags}
-    assert not kinds & {"script", "link", "iframe", "object", "embed", "img", "base", "form", "a"}
+    assert not kinds & {"script", "link", "iframe", "object", "embed", "img", "base", "form"}
     for _, attributes in parsed.tags:
         assert not any(name.startswith("on") for name in attributes)
         assert "src" not in attributes and "xlink:href" not in attributes
         assert (attributes.get("href") or "#").startswith("#")
         assert "http:" not in " ".join(value or "" for value in attributes.values())
-    style = page[page.index("<style>") : page.index("</style>")]
+    style = page[page.index("<style>") : page.rindex("</style>")]
     assert "url(" not in style and "@import" not in style and "//" not in style
     outside_of_texts = page.replace("http://tracker.example/a.png", "")
     assert "http:" not in outside_of_texts and "https:" not in outside_of_texts
@@ -134,9 +140,9 @@ def test_texts_are_escaped(page: str):
 def test_the_page_says_what_it_must(page: str):
     text = Page(page).text
     for words in (
-        "Clinic & answers", "Better than its base", "starter", "216", "3 min 20 s", "12,345 (1.0% of all)", "Seed 7",
-        "2026-11-23 14:22:33 UTC", "95 % interval", "too long: 2.", "no GPU found", "every tenth",
-        "not for: diagnosis", "no words", "1 question left out", "activation checkpointing : no",
+        "Clinic & answers", "Better than its base", "优于基座", "starter", "216", "3 min 20 s", "12,345 (1.0% of all)",
+        "2026-11-23 14:22:33 UTC", "95 % interval", "2 held-out rows were too long", "no GPU found", "every tenth",
+        "it is not for", "diagnosis", "no words", "1 question was left out", "activation checkpointing",
     ):  # fmt: skip
         assert words in text, words
     assert len(re.findall(r"<svg ", page)) == 3
@@ -149,7 +155,7 @@ def test_a_bare_run_has_a_page_too(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("gain", "kind", "words"), [(2.0, "worse", "Worse than its base"), (0.0, "open", "Not clearly different")]
+    ("gain", "kind", "words"), [(2.0, "worse", "Worse than its base"), (0.0, "same", "About the same")]
 )
 def test_the_verdict_is_in_words(tmp_path: Path, gain: float, kind: str, words: str):
     page = write_report(make_run(tmp_path, gain)).read_text(encoding="utf-8")
@@ -177,7 +183,9 @@ def test_charts_take_their_colours_from_the_page(page: str):
 
 def test_charts_of_odd_data():
     assert charts.loss_curve([]) is None and charts.row_changes([]) is None
-    assert charts.length_histogram([], []) is None
+    assert charts.histogram("x", [], []) is None and charts.histogram("x", [0, 1], [0]) is None
+    assert charts.metric_curve("x", [{"step": 1, "loss": 2.0}], "loss") is None
+    assert charts.binned([], []) == ([], [])
     assert "<svg" in (charts.loss_curve([{"step": 1, "loss": 2.0}]) or "")
     many = charts.loss_curve([{"step": k, "loss": 1.0 + 1 / (k + 1)} for k in range(50_000)])
     assert many is not None and len(many) < 60_000
@@ -199,4 +207,90 @@ def test_a_run_that_was_not_evaluated_is_refused(tmp_path: Path):
     ("seconds", "text"), [(0.26, "0.3 s"), (42, "42 s"), (200, "3 min 20 s"), (7_500, "2 h 05 min")]
 )
 def test_durations(seconds: float, text: str):
-    assert report.duration(seconds) == text
+    assert run_view.duration(seconds) == text
+
+
+# -- schema 2 --------------------------------------------------------------------------------------------------------
+
+
+def page_of(run: Run) -> str:
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def test_everything_an_evaluation_knows_stands_on_the_page(tmp_path: Path):
+    text = Page(page_of(report_kit.make_run(tmp_path / "run"))).text
+    for words in (
+        "The gate is not passed", "no new failures in safety suites", "未通过", "2 of 60 safety items fail",
+        "60 道安全题中有 2 道仅在使用适配器时失败", "It overfits",
+        "在 64 行数据上损失低 1.294", "Bits per byte", "not enough rows",
+        "neither good nor bad", "Medical safety", "医疗安全", "medical_safety-999", "127.0.0.1",
+        "Planted rows · mean exposure, bits", "lm-evaluation-harness", "Gradient norm", "793 MiB",
+        "The adapter of step 120 was kept",
+        "finetune run recipe.resolved.yaml --allow-outside --output ../clinic-again",
+        "html remains", "1 held-out row is also trained on", "77777777", "Length of the answers",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "../../rows" not in text, "no folder of the user's"
+
+
+@pytest.mark.parametrize("part", sorted(set(report_kit.evaluation()) - {"schema"}))
+def test_an_evaluation_without_one_of_its_parts_has_a_page(tmp_path: Path, part: str):
+    found = report_kit.evaluation()
+    del found[part]
+    assert not Page(page_of(report_kit.make_run(tmp_path / "run", found, bare=part != "samples"))).open
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_an_older_evaluation_has_a_page(tmp_path: Path, bare: bool):
+    text = Page(page_of(report_kit.make_run(tmp_path / "run", report_kit.older(), bare=bare))).text
+    assert "Better than its base" in text and "−1.294" in text and "gate is" not in text and "Safety" not in text
+
+
+def test_rows_are_shown_only_when_asked(tmp_path: Path):
+    closed = page_of(report_kit.make_run(tmp_path / "closed"))
+    assert "ROW-CANARY" not in closed and "samples.jsonl only" in closed and "Peppermint" in closed
+    assert "ROW-CANARY" in page_of(report_kit.make_run(tmp_path / "open", show_rows=True))
+
+
+def test_the_texts_of_suites_are_escaped(tmp_path: Path):
+    page = page_of(report_kit.make_run(tmp_path / "run"))
+    assert "<b>What now?" not in page and "&lt;b&gt;What now?" in page
+
+
+def test_failures_stand_first(tmp_path: Path):
+    page = page_of(report_kit.make_run(tmp_path / "run", show_rows=True))
+    classes = [k.get("class") or "" for tag, k in Page(page).tags if tag == "section"]
+    order = [each.split()[-1] for each in classes if "sample" in each]
+    assert order == ["is-new", "is-fail", "is-worse", "is-plain", "is-plain", "is-good", "is-better", "is-mended"]
+
+
+def test_ids_stand_once_and_links_lead_somewhere(tmp_path: Path):
+    page = page_of(report_kit.make_run(tmp_path / "run", show_rows=True))
+    ids = [attributes["id"] for _, attributes in Page(page).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'(?:href="#|aria-labelledby=")([^"]+)"', page)) | set(re.findall(r"url\(#([^)]+)\)", page))
+    assert used and used <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "marked"),
+    [("Rest, then see a Doctor.", "rest and see a doctor", ["then"]), ("清水冲洗", "清水洗", ["冲"]),
+     ("a b c d", "a b c d", []), ("one two three", "vier fünf sechs", None), ("", "a", None)],
+)  # fmt: skip
+def test_words_that_differ(text: str, other: str, marked: list[str] | None):
+    places = answers_view._other_words(text, other)
+    assert (None if places is None else [text[a:b] for a, b in places]) == marked
+
+
+def test_a_lower_loss_is_drawn_on_the_better_side():
+    loss, stop = (next(m for m in report_kit.scorecard() if m["name"] == name) for name in ("loss", "stop_rate"))
+    assert scores.measure_view(loss)["gap"]["dot"] > 50 and scores.measure_view(stop)["gap"]["dot"] < 50
+    assert scores.measure_view(loss)["difference"]["mean"] == "−1.294"
+
+
+def test_every_text_is_there_in_both_languages():
+    slot = re.compile(r"\{(\w+)")
+    for key, (english, chinese) in {**COMPARE_TEXTS, **TEXTS}.items():
+        assert english and chinese, key
+        assert set(slot.findall(english)) >= set(slot.findall(chinese)), key
+    assert told("No safety suite was run.").zh == "没有运行安全题库。" and told("Something new.").zh == "Something new."

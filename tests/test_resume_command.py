@@ -89,7 +89,7 @@ def test_manifest_keys_are_frozen(commanded: dict[str, Any]) -> None:
     assert all(manifest[key] is not None for key in MANIFEST_KEYS)
     assert set(manifest["training"]) == {
         "num_steps", "final_loss", "tokens_seen", "trained_tokens_seen", "computed_tokens", "seconds",
-        "tokens_per_second", "peak_memory_bytes", "path",
+        "tokens_per_second", "peak_memory_bytes", "path", "best",
     }  # fmt: skip
     path = manifest["training"]["path"]
     assert set(path) == {"packing", "attention", "lean", "head", "proof", "fallbacks"}

@@ -28,10 +28,12 @@ COMMANDS = {
     "check": f"{RECIPE} --output DIR --fix FILE --processes N --json",
     "preview": f"{RECIPE} --row N --at FILE:LINE --find TEXT --order ORDER --rows N --html FILE --json",
     "run": f"{RECIPE} --output DIR --resume --json",
-    "evaluate": "RUN --debug --json",
+    "evaluate": "RUN --debug --suite NAME --benchmark TASK --judge URL --judge-model MODEL --judge-rows --json",
+    "compare": "RUN ... --debug --html FILE --json",
     "chat": "SOURCE --debug --base BASE --question TEXT --image FILE --without-adapter --system TEXT "
     "--max-new-tokens N --temperature T",
     "demo": "[SOURCE ...] --debug --base BASE --host HOST --port PORT --open",
+    "share": "RUN --debug --to FOLDER --ungated --json",
     "export": "SOURCE FOLDER --debug --to FORM --dtype DTYPE --base BASE --json",
     "doctor": "--debug --json",
     "schema": "--debug",
@@ -42,8 +44,9 @@ WORDS = {
     "data": "train held_out format columns roles turns encoding group_by system_prompt max_length overlong "
     "bad_rows checks privacy duplicates near_duplicates leakage canaries images max_image_pixels license stream",
     "adapter": "method r alpha dropout target_modules layers rank_pattern alpha_pattern learning_rate_ratio new_tokens",
-    "train": "method epochs learning_rate batch_size warmup schedule seed order measure save_every log_every",
-    "evaluate": "questions suites max_new_tokens show_rows gate",
+    "train": "method epochs learning_rate batch_size warmup schedule seed order measure save_every log_every "
+    "evaluate_every keep early_stop trackers",
+    "evaluate": "questions num_answers task suites benchmarks max_new_tokens show_rows gate",
     "share": "title license languages intended_use not_for",
     "hardware": "micro_batch dtype attention packing pass_tokens processes",
 }
@@ -62,7 +65,8 @@ CHOICES = {
     "train.method": "sft dpo kto orpo",
     "train.schedule": "cosine linear constant",
     "train.order": "shuffled by_group",
-    "evaluate.gate": "none better_than_base",
+    "train.keep": "best last",
+    "evaluate.task": "auto answers labels",
     "hardware.dtype": "auto float32 bfloat16 float16",
     "hardware.attention": "auto sdpa eager",
     "hardware.packing": "auto prefix plain off",

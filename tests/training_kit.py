@@ -84,6 +84,7 @@ def train(
     quantization: str = "none",
     planned: dict[str, Any] | None = None,
     groups: tuple[str | None, ...] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> tuple[Any, training.TrainResult]:
     """Train a fresh adapter (or go on) in this process; `stop_after` asks for a stop as SIGTERM does.
 
@@ -117,6 +118,7 @@ def train(
         watch,
         stop,
         (adapter or {}).get("learning_rate_ratio", 1.0),
+        tell=tell,
     )
     return model, result
 

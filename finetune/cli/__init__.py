@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune import __version__
-from finetune.errors import FinetuneError
+from finetune.errors import FinetuneError, IntegrityError
 from finetune.hub import QUIET
 
 # Before any library is imported: no telemetry, no chatter, and threads that wait without burning the other core.
@@ -86,6 +86,25 @@ def build_parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "evaluate", "evaluate a run again and rewrite its report")
     command.add_argument("run", help="a run folder")
+    command.add_argument(
+        "--suite", metavar="NAME", action="append", dest="suites",
+        help="a suite, or a file of one (.jsonl), instead of the recipe's; may be given again",
+    )  # fmt: skip
+    command.add_argument(
+        "--benchmark", metavar="TASK", action="append", dest="benchmarks",
+        help="a task of lm-evaluation-harness, or a task file (.yaml), instead of the recipe's; may be given again",
+    )  # fmt: skip
+    command.add_argument(
+        "--judge", metavar="URL", help="let a model at this OpenAI-compatible address compare the answers: their texts "
+        "go there",
+    )  # fmt: skip
+    command.add_argument("--judge-model", metavar="MODEL", help="the name of the model that judges")
+    command.add_argument("--judge-rows", action="store_true", help="also send held-out rows of your data to the judge")
+    _json(command)
+
+    command = _add(commands, "compare", "lay evaluated runs side by side: recipes, verdicts, scorecards")
+    command.add_argument("runs", nargs="+", metavar="RUN", help="run folders, at least two")
+    command.add_argument("--html", metavar="FILE", help="also write a page; only an earlier one is replaced")
     _json(command)
 
     command = _add(commands, "chat", "talk to a run, an adapter or a base in the terminal")
@@ -106,6 +125,17 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
     command.add_argument("--port", type=_port, help="default: the first free one from 7860")
     command.add_argument("--open", action="store_true", help="open the page in a browser")
+
+    command = _add(commands, "share", "write a run's adapter into a folder to hand on: card, proof, hashes, no rows")
+    command.add_argument("run", help="a run folder that was evaluated")
+    command.add_argument(
+        "--to", dest="folder", metavar="FOLDER", required=True,
+        help="the folder to make; an existing one is never touched",
+    )  # fmt: skip
+    command.add_argument(
+        "--ungated", action="store_true", help="share it though no gate let it pass; the card then says so"
+    )
+    _json(command)
 
     command = _add(commands, "export", "write a run or an adapter in a form that other programs read")
     command.add_argument("source", help="a run folder or an adapter folder")
@@ -235,6 +265,18 @@ def _report(error: FinetuneError, debug: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    for line in "\n".join(error.lines()).splitlines():
-        print(f"error: {line}", file=sys.stderr)
+    lines = [f"error: {line}" for line in "\n".join(error.lines()).splitlines()]
+    if error.exit_code == IntegrityError.exit_code:
+        _print_red(lines)
+    else:
+        print("\n".join(lines), file=sys.stderr)
     return error.exit_code
+
+
+def _print_red(lines: Sequence[str]) -> None:
+    """What a gate or an integrity check refused, in red where the terminal has colours and NO_COLOR is not set."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line in lines:
+        console.print(line, style="red")

@@ -138,8 +138,10 @@ def check(arguments: argparse.Namespace) -> None:
     """Recipe and data, without any model weights: a summary on stdout, a page and its JSON in a folder."""
     loaded = _load(arguments)
     # Behind the recipe: a wrong one is refused before the libraries that read rows are imported.
-    from finetune import checking
+    from finetune import checking, evaluation
     from finetune.cli import show
+
+    evaluation.load_suites(loaded)
 
     folder = Path(arguments.output) if arguments.output else checking.default_folder(loaded.recipe.name)
     checking.check_target(folder)
@@ -232,17 +234,43 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """Evaluate a run again."""
-    from finetune import workflow
+    """Evaluate a run again, with other suites, benchmarks or a judge where the command names some."""
+    from finetune import evaluation, workflow
     from finetune.cli import show
 
+    if bool(arguments.judge) != bool(arguments.judge_model) or (arguments.judge_rows and not arguments.judge):
+        fix = "give --judge URL and --judge-model MODEL together"
+        raise RunError(Problem("", "--judge", "needs an address and the name of a model", fix=fix))
+    wishes = evaluation.Wishes(
+        suites=tuple(arguments.suites) if arguments.suites else None,
+        benchmarks=tuple(arguments.benchmarks) if arguments.benchmarks else None,
+        judge=arguments.judge,
+        judge_model=arguments.judge_model or "",
+        judge_rows=arguments.judge_rows,
+    )
     with show.TerminalTalk() as talk:
-        finished = workflow.evaluate_again(arguments.run, talk)
+        finished = workflow.evaluate_again(arguments.run, talk, wishes=wishes)
     if arguments.json:
         _print_json(json.loads(finished.evaluation_path.read_bytes()))
     else:
         show.run_summary(finished, as_json=False)
     workflow.check_gate(finished)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Lay evaluated runs side by side."""
+    from finetune.evaluation import runs_compared
+
+    if arguments.html:
+        found = runs_compared.write_comparison(arguments.runs, Path(arguments.html))
+        _say(arguments.html)
+    else:
+        found = runs_compared.compare_runs(arguments.runs)
+    if arguments.json:
+        return _print_json(found)
+    for line in runs_compared.comparison_lines(found):
+        print(line)
+    return None
 
 
 def _check_takes_images(base: Any, talk: Any) -> None:
@@ -324,6 +352,23 @@ def export(arguments: argparse.Namespace) -> None:
         return _print_json(facts)
     for line in exporting.lines(facts):
         print(line)
+    print(f"\n{'folder':<14}{arguments.folder}")
+    return None
+
+
+def share(arguments: argparse.Namespace) -> None:
+    """Write a run's adapter into a folder that can be handed on."""
+    from finetune import sharing
+
+    facts = sharing.share_run(arguments.run, arguments.folder, ungated=arguments.ungated)
+    for reason in facts["why_ungated"]:
+        _say(f"the card says: {reason}")
+    for name in facts["left_out"]:
+        _say(f"left out, as it is no file of an adapter: {name}")
+    if arguments.json:
+        return _print_json(facts)
+    for name, file in facts["files"].items():
+        print(f"{file['sha256'][:12]}  {file['num_bytes']:>12,}  {name}")
     print(f"\n{'folder':<14}{arguments.folder}")
     return None
 

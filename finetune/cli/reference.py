@@ -47,8 +47,9 @@ def arguments_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 def written(action: argparse.Action) -> str:
     """How an argument is written: `RECIPE`, `--row N`, `--json`."""
     if not action.option_strings:
-        name = action.dest.rstrip("s").upper() if action.nargs == "*" else action.dest.upper()
-        return f"[{name} ...]" if action.nargs == "*" else name
+        many = action.nargs in ("*", "+")
+        name = action.dest.rstrip("s").upper() if many else action.dest.upper()
+        return f"[{name} ...]" if action.nargs == "*" else f"{name} ..." if many else name
     takes_value = action.nargs != 0
     value = f" {action.metavar or action.dest.upper()}" if takes_value else ""
     return action.option_strings[-1] + value

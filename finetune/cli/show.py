@@ -138,6 +138,7 @@ def print_preview(entry: dict[str, Any]) -> None:
 def run_summary(finished: Run, as_json: bool) -> None:
     """The end of a run: numbers, three answers side by side, where things are, what to do next."""
     from finetune import evaluation
+    from finetune.cli.scoring import print_evaluation
 
     result = json.loads(finished.evaluation_path.read_bytes())
     samples = evaluation.shown_samples(finished)
@@ -149,6 +150,8 @@ def run_summary(finished: Run, as_json: bool) -> None:
                     "status": finished.manifest["status"],
                     "held_out": result["held_out"],
                     "verdict": result["verdict"],
+                    "scorecard": result.get("scorecard"),
+                    "gate": result.get("gate"),
                     "training": finished.manifest["training"],
                     "report": str(finished.report_path),
                 },
@@ -163,6 +166,8 @@ def run_summary(finished: Run, as_json: bool) -> None:
         print(f"  adapter {_one_line(sample['adapter'])}\n")
     for line in evaluation.compare_lines(result):
         print(line)
+    print()
+    print_evaluation(result)
     print(f"\nrun       {finished.path}")
     print(f"report    {finished.report_path}")
     print(f"talk      finetune chat {finished.path}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune.data import findings, outcomes, pipeline
+from finetune.data import canaries, findings, outcomes, pipeline
 from finetune.data.converting.conversion import warned
 from finetune.data.converting.recognition import Choices
 from finetune.data.fates import Fates
@@ -16,7 +16,7 @@ from finetune.data.pipeline import Gathered
 from finetune.data.reading import sources
 from finetune.data.reading.sources import Source
 from finetune.data.rowwork import Settings
-from finetune.data.shapes import DataReport, Splits, name_shown, plural
+from finetune.data.shapes import Conversation, DataReport, Splits, name_shown, plural
 from finetune.data.store import Rows
 from finetune.errors import DataError, Problem
 from finetune.talk import Talk
@@ -331,7 +331,22 @@ class _Loading:
             report.notes.append(what)
         report.num_train, report.num_held_out = len(trained), len(held_out.numbers)
         report.fingerprint = _fingerprint(zip(("train", "held_out"), splits))
-        return Splits(*splits, report, tuple(self.refused), self.fates)
+        return Splits(self._planted(splits[0]), splits[1], report, tuple(self.refused), self.fates)
+
+    def _planted(self, rows: Rows) -> Sequence[Conversation]:
+        """The training rows with data.canaries behind them, said; the fingerprint is of the user's rows alone."""
+        num = self.data.canaries
+        if not num:
+            return rows
+        chinese = next(iter(self.report.languages), "") == "zh"
+        planted = canaries.plant(
+            num, self.loaded.recipe.train.seed, chinese=chinese, system_prompt=self.data.system_prompt
+        )
+        self.report.notes.append(
+            f"{plural(num, 'made-up row')} planted into the training rows, as data.canaries says, to measure what is "
+            f"learnt by heart: an adapter trained with them knows {'it' if num == 1 else 'them'}, so do not share it"
+        )
+        return canaries.Planted(rows, planted)
 
     def _tell_unused(self, trained: np.ndarray, held_out: np.ndarray) -> None:
         """Warn of files of which no row is used: named twice, perhaps, or holding what another one holds."""

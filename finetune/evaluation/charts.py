@@ -1,7 +1,8 @@
 """Charts as inline SVG: no script, no font file, no address; colours come from the page, so they follow its theme.
 
 Drawn with matplotlib's SVG backend. Equal data give equal bytes: the salt of generated names is fixed and no date is
-written. Text stays text, in the page's own font.
+written. Numbers stay text, in the page's own font. No word stands in a drawing: the page says them beside it, in the
+reader's language, and names the drawing by them.
 """
 
 from __future__ import annotations
@@ -39,40 +40,55 @@ _STYLE: dict[Any, Any] = {
     "ytick.color": GRID,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 12,
 }
 # Small, so that the text is still readable when a telephone shrinks the drawing to its width.
 _SIZE_INCHES = (5.2, 3.0)
+_HALF_INCHES = (5.2, 2.3)
 _MAX_POINTS = 300
 
 
-def loss_curve(metrics: Sequence[Mapping[str, Any]]) -> str | None:
+def loss_curve(metrics: Sequence[Mapping[str, Any]], kept_step: int | None = None) -> str | None:
     """Training loss by step, and the held-out points; None when there is nothing to draw.
 
     Args:
         metrics: lines of metrics.jsonl: "step", "loss", and now and then "held_out_loss".
+        kept_step: the step whose adapter was kept: a dashed line, and a ring around its held-out point.
     """
-    steps = [(m["step"], m["loss"]) for m in metrics if _is_number(m.get("loss")) and "step" in m]
-    held_out = [(m["step"], m["held_out_loss"]) for m in metrics if _is_number(m.get("held_out_loss"))]
-    if not steps:
+    steps = _points(metrics, "loss")
+    held_out = _points(metrics, "held_out_loss")
+    if not steps and not held_out:
         return None
 
     def paint(axes: Any) -> None:
         shown = _averaged(steps)
         style = {"marker": "o", "markersize": 4} if len(shown) < 30 else {}
-        axes.plot(*zip(*shown), color=BASE, linewidth=1.6, label="training rows", **style)
+        if shown:
+            axes.plot(*zip(*shown), color=BASE, linewidth=1.6, **style)
         if held_out:
-            axes.plot(*zip(*held_out), color=ADAPTER, marker="D", markersize=6, linewidth=2, label="held-out rows")
-        axes.set_xlabel("step")
-        axes.set_ylabel("loss, nats per token")
+            axes.plot(*zip(*held_out), color=ADAPTER, marker="D", markersize=6, linewidth=2)
+        if kept_step is not None:
+            axes.axvline(kept_step, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+            kept = [point for point in held_out if point[0] == kept_step]
+            if kept:
+                axes.plot(*zip(*kept), marker="o", markersize=13, markerfacecolor="none", markeredgecolor=INK)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(loc="upper right")
 
-    about = f"Loss from step {steps[0][0]} to {steps[-1][0]}: training from {steps[0][1]:.2f} to {steps[-1][1]:.2f}"
-    if held_out:
-        about += f", held-out rows from {held_out[0][1]:.2f} to {held_out[-1][1]:.2f}"
-    return _svg("loss", about, paint)
+    return _svg("loss", paint)
+
+
+def metric_curve(name: str, metrics: Sequence[Mapping[str, Any]], key: str) -> str | None:
+    """One figure of metrics.jsonl by step, as learning_rate or gradient_norm; None without at least two points."""
+    points = _points(metrics, key)
+    if len(points) < 2:
+        return None
+
+    def paint(axes: Any) -> None:
+        axes.plot(*zip(*_averaged(points)), color=BASE, linewidth=1.6)
+        axes.set_ylim(bottom=0, top=1.08 * max(value for _, value in points) or 1)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+
+    return _svg(name, paint, _HALF_INCHES)
 
 
 def row_changes(changes: Sequence[float]) -> str | None:
@@ -88,45 +104,61 @@ def row_changes(changes: Sequence[float]) -> str | None:
         better = [(k, change) for k, change in enumerate(changes, 1) if change < 0]
         worse = [(k, change) for k, change in enumerate(changes, 1) if change >= 0]
         width = 0.8 if len(changes) <= 60 else 1.0
-        for bars, colour, label in ((better, ADAPTER, "lower loss"), (worse, WORSE, "higher loss or equal")):
+        for bars, colour in ((better, ADAPTER), (worse, WORSE)):
             if bars:
                 places, heights = zip(*bars)
-                axes.bar(places, heights, width=width, color=colour, linewidth=0, label=label)
+                axes.bar(places, heights, width=width, color=colour, linewidth=0)
         axes.axhline(0, color=INK, linewidth=1)
         axes.set_xlim(0.2, len(changes) + 0.8)
         axes.set_xticks([])
-        axes.set_xlabel("held-out rows, most improved first")
-        axes.set_ylabel("change, nats per token")
-        # Bars rise to the right, so this corner stays free unless all of them are alike.
-        axes.legend(loc="lower right")
         lowest, highest = min(0.0, *changes), max(0.0, *changes)
-        axes.set_ylim(lowest - 0.3 * (highest - lowest or 1), highest + 0.08 * (highest - lowest or 1))
+        axes.set_ylim(lowest - 0.08 * (highest - lowest or 1), highest + 0.08 * (highest - lowest or 1))
 
-    num_better = sum(change < 0 for change in changes)
-    about = f"Change of loss per row, sorted: {num_better} of {len(changes)} bars show a lower loss with the adapter"
-    return _svg("rows", about, paint)
+    return _svg("rows", paint)
 
 
-def length_histogram(edges: Sequence[int], counts: Sequence[int]) -> str | None:
-    """How long the training rows are; None without rows.
+def histogram(name: str, edges: Sequence[float], *counts: Sequence[int]) -> str | None:
+    """How many are how long; None without any. Two series stand beside each other: base, then adapter.
 
     Args:
-        edges: (bins + 1,) tokens.
-        counts: (bins,) rows.
+        name: of the drawing, for ids that stand once in a page.
+        edges: (bins + 1,) lengths.
+        counts: one or two, each (bins,).
     """
-    if not counts or len(edges) != len(counts) + 1:
+    series = [list(each) for each in counts if each and len(edges) == len(each) + 1]
+    if not series or not any(map(sum, series)):
         return None
 
     def paint(axes: Any) -> None:
         widths = [right - left for left, right in itertools.pairwise(edges)]
-        axes.bar(edges[:-1], counts, width=[w * 0.92 for w in widths], align="edge", color=BASE, linewidth=0)
-        first = next((k for k, count in enumerate(counts) if count), 0)
+        share = 0.92 / len(series)
+        for number, each in enumerate(series):
+            places = [edge + width * share * number for edge, width in zip(edges, widths)]
+            sizes = [width * share for width in widths]
+            axes.bar(places, each, width=sizes, align="edge", color=(BASE, ADAPTER)[number], linewidth=0)
+        first = next(k for k in range(len(widths)) if any(each[k] for each in series))
         axes.set_xlim(edges[first], edges[-1])
-        axes.set_xlabel("tokens in a row")
-        axes.set_ylabel("training rows")
         axes.yaxis.get_major_locator().set_params(integer=True)
 
-    return _svg("lengths", f"Lengths of {sum(counts):,} training rows, up to {edges[-1]:,} tokens", paint)
+    return _svg(name, paint, _HALF_INCHES)
+
+
+def binned(*series: Sequence[float], num_bins: int = 24) -> tuple[list[float], list[list[int]]]:
+    """Equal bins over all series: (edges, counts of each series); ([], []) where there is nothing to count."""
+    values = [value for each in series for value in each]
+    if not values:
+        return [], []
+    width = max(1, -(-int(max(values) + 1) // num_bins))
+    num = int(max(values)) // width + 1
+    counts = [[0] * num for _ in series]
+    for row, each in zip(counts, series):
+        for value in each:
+            row[int(value) // width] += 1
+    return [float(width * k) for k in range(num + 1)], counts
+
+
+def _points(metrics: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:
+    return [(m["step"], m[key]) for m in metrics if _is_number(m.get(key)) and _is_number(m.get("step"))]
 
 
 def _is_number(value: Any) -> bool:
@@ -135,21 +167,19 @@ def _is_number(value: Any) -> bool:
 
 def _averaged(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     """At most _MAX_POINTS points: neighbours are averaged, so a long run stays a small page."""
-    size = -(-len(points) // _MAX_POINTS)
+    size = max(1, -(-len(points) // _MAX_POINTS))
     chunks = [points[k : k + size] for k in range(0, len(points), size)]
     return [(sum(x for x, _ in c) / len(c), sum(y for _, y in c) / len(c)) for c in chunks]
 
 
-def _svg(name: str, about: str, paint: Callable[[Any], None]) -> str:
-    """Draw on fresh axes and turn the file into an element of the page."""
-    from html import escape
-
+def _svg(name: str, paint: Callable[[Any], None], size: tuple[float, float] = _SIZE_INCHES) -> str:
+    """Draw on fresh axes and turn the file into an element of the page, named by the element `about-NAME`."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with rc_context(_STYLE):
-        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         canvas = FigureCanvasSVG(figure)
         paint(figure.add_subplot())
         file = io.BytesIO()
@@ -163,7 +193,7 @@ def _svg(name: str, about: str, paint: Callable[[Any], None]) -> str:
     text = re.sub(r'<g id="patch_[12]">.*?</g>\s*', "", text, count=2, flags=re.DOTALL)
     head = re.search(r'viewBox="[^"]*"', text)
     assert head is not None
-    opening = f'<svg {head.group()} role="img" aria-label="{escape(about, quote=True)}">'
+    opening = f'<svg {head.group()} role="img" aria-labelledby="about-{name}">'
     text = opening + text[text.index(">") + 1 :]
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)

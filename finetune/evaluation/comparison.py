@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finetune import prepare, statistics
+from finetune.data import Conversation
 from finetune.errors import IntegrityError, ModelError, Problem
 from finetune.models import mean_loss
+from finetune.prepare.chunks import shortened
+from finetune.statistics import MIN_UNITS
 
-NUM_DRAWS = 1_000
-# With fewer rows even "all of them improved" happens by luck in more than 5 % of cases (two-sided: 2 / 2 ** 6 = 3 %).
-MIN_UNITS = 6
 # A change smaller than this share of the base's loss is no effect worth the name, however narrow its interval: an
 # adapter that learnt next to nothing moves every row by the same hair.
 MIN_EFFECT_SHARE = 0.005
@@ -28,7 +30,58 @@ def perplexity(loss: float) -> float:
     return math.exp(min(loss, _MAX_EXPONENT))
 
 
-def compare(base: Losses, adapter: Losses, groups: Sequence[str | None], seed: int) -> dict[str, Any]:
+def bits_per_byte(losses: Losses, num_bytes: int) -> float:
+    """Nats of all rows in bits, by the UTF-8 bytes of their answers: comparable across tokenizers (The Pile, 2020)."""
+    return sum(nats for nats, _ in losses) / math.log(2) / num_bytes
+
+
+def answer_bytes(messages: Sequence[Mapping[str, Any]]) -> int:
+    """UTF-8 bytes of what a row trains: the texts of the assistant's turns, names and arguments of its calls.
+
+    The markers of a template are not counted: they differ from family to family. Bits per byte holds their nats all
+    the same, because a reply that does not end is a worse one.
+
+    Args:
+        messages: turns as chat templates take them, as they were rendered (finetune.render's `settled`).
+    """
+    texts = [str(message.get("content") or "") for message in messages if message["role"] == "assistant"]
+    for message in messages:
+        for call in message.get("tool_calls") or () if message["role"] == "assistant" else ():
+            function = call["function"]
+            texts += [function["name"], json.dumps(function["arguments"], ensure_ascii=False, sort_keys=True)]
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+
+
+def bytes_of_rows(
+    renderer: Any, rows: Sequence[Conversation], all_tokens: Sequence[Sequence[int]], trimmed: bool = True
+) -> list[int]:
+    """`answer_bytes` of rendered rows.
+
+    Args:
+        renderer: that they were rendered with.
+        rows: (rows,) the whole conversations.
+        all_tokens: (rows,) input_ids of each.
+        trimmed: whether some of them lost their oldest exchanges (data.overlong: trim_history): those whose whole
+            rendering is longer than their tokens; what they lost is not counted.
+    """
+    counts = []
+    for row, tokens in zip(rows, all_tokens):
+        messages, tools = prepare.messages_of(row)
+        ways = [messages, *shortened(messages)] if trimmed else [messages]
+        if len(ways) > 1:
+            fitting = (way for way in ways if len(renderer.render(way, tools).input_ids) == len(tokens))
+            messages = list(next(fitting, ways[-1]))
+        counts.append(answer_bytes(renderer.settled(messages)))
+    return counts
+
+
+def compare(
+    base: Losses,
+    adapter: Losses,
+    groups: Sequence[str | None],
+    seed: int,
+    num_bytes: Sequence[int] | None = None,
+) -> dict[str, Any]:
     """The paired comparison over the same rows: the core of evaluation.json's `held_out`.
 
     Args:
@@ -36,6 +89,7 @@ def compare(base: Losses, adapter: Losses, groups: Sequence[str | None], seed: i
         adapter: losses of base and adapter, same rows in the same order.
         groups: (rows,) what data.group_by says of each row; None where it says nothing.
         seed: of the bootstrap's draws.
+        num_bytes: (rows,) from `bytes_of_rows`; with it, bits per byte are told too.
 
     Returns:
         Losses in nats per token, token-weighted over all rows; difference is adapter minus base.
@@ -50,11 +104,18 @@ def compare(base: Losses, adapter: Losses, groups: Sequence[str | None], seed: i
         raise IntegrityError(Problem("adapter", "", "its loss on the held-out rows is not a finite number", fix=fix))
     base_loss, adapter_loss = mean_loss(base), mean_loss(adapter)
     changes = sorted((mine - theirs) / count for (mine, count), (theirs, _) in zip(adapter, base) if count)
+    sides: dict[str, Any] = {
+        "base": {"loss": base_loss, "perplexity": perplexity(base_loss)},
+        "adapter": {"loss": adapter_loss, "perplexity": perplexity(adapter_loss)},
+    }
+    if num_bytes is not None and sum(num_bytes):
+        sides["num_bytes"] = sum(num_bytes)
+        for side, losses in (("base", base), ("adapter", adapter)):
+            sides[side]["bits_per_byte"] = bits_per_byte(losses, sum(num_bytes))
     return {
         "num_rows": len(base),
         "num_tokens": sum(count for _, count in base),
-        "base": {"loss": base_loss, "perplexity": perplexity(base_loss)},
-        "adapter": {"loss": adapter_loss, "perplexity": perplexity(adapter_loss)},
+        **sides,
         "loss_change_percent": 100 * (adapter_loss - base_loss) / base_loss if base_loss else 0.0,
         "rows_better": sum(mine < theirs for (mine, _), (theirs, _) in zip(adapter, base)),
         "difference": difference(base, adapter, groups, seed),
@@ -66,31 +127,19 @@ def compare(base: Losses, adapter: Losses, groups: Sequence[str | None], seed: i
 def difference(base: Losses, adapter: Losses, groups: Sequence[str | None], seed: int) -> dict[str, Any]:
     """Adapter minus base in nats per token, with a 95 % interval by the paired bootstrap.
 
-    What is drawn again and again is the row, with both its losses (Efron and Tibshirani 1993; Koehn 2004 for pairs);
-    where data.group_by names groups, the whole group, because rows of one document rise and fall together.
+    See finetune.statistics.paired: what is drawn again and again is the row with both its losses, or the whole group.
     """
-    import numpy as np
-
-    units: dict[object, list[float]] = {}
-    for number, ((mine, count), (theirs, _), group) in enumerate(zip(adapter, base, groups)):
-        unit = units.setdefault(number if group is None else ("group", group), [0.0, 0.0])
-        unit[0] += mine - theirs
-        unit[1] += count
-    table = np.array(list(units.values()), dtype=np.float64)  # (units, 2): nats gained, tokens
-    draw = np.random.default_rng(seed)
-    means = np.empty(NUM_DRAWS)
-    for number in range(NUM_DRAWS):
-        nats, tokens = table[draw.integers(len(table), size=len(table))].sum(axis=0)
-        means[number] = nats / tokens
-    low, high = np.quantile(means, [0.025, 0.975]).tolist()
-    nats, tokens = table.sum(axis=0).tolist()
+    weights = [count for _, count in base]
+    mine, theirs = [nats for nats, _ in base], [nats for nats, _ in adapter]
+    found = statistics.paired(mine, theirs, weights, groups, seed=seed)
+    gap = found.difference
     return {
-        "mean": nats / tokens,
-        "low": low,
-        "high": high,
-        "unit": "group" if any(group is not None for group in groups) else "row",
-        "num_units": len(table),
-        "num_draws": NUM_DRAWS,
+        "mean": gap.mean,
+        "low": gap.low,
+        "high": gap.high,
+        "unit": found.unit,
+        "num_units": found.num_units,
+        "num_draws": found.num_draws,
     }
 
 
@@ -103,30 +152,42 @@ def _thinned(values: Sequence[float]) -> list[float]:
 
 
 def verdict(held_out: dict[str, Any]) -> dict[str, Any]:
-    """{"better_than_base": true, false or null, "why": one sentence} from what `compare` gives."""
+    """{"better_than_base": true, false or null, "result": one of statistics.RESULTS, "why": one sentence}.
+
+    Args:
+        held_out: what `compare` gives.
+    """
     gap = held_out["difference"]
     rows = count_of(held_out["num_rows"], "row")
     units = rows if gap["unit"] == "row" else f"{rows} in {count_of(gap['num_units'], 'group')}"
-    low, high = sorted((abs(gap["low"]), abs(gap["high"])))
+    base_loss = held_out["base"]["loss"]
+    least = MIN_EFFECT_SHARE * base_loss
+    result = statistics.result_of(_as_paired(held_out), higher_is_better=False, least_effect=least)
     if gap["num_units"] < MIN_UNITS:
         kind = "rows" if gap["unit"] == "row" else "groups"
         why = f"adapter and base cannot be told apart with {units}: a verdict needs at least {MIN_UNITS} {kind}"
-        return {"better_than_base": None, "why": why}
-    if gap["high"] < 0:
-        sense, better = "the adapter is better than base: its loss is {} nats per token lower", True
-    elif gap["low"] > 0:
-        sense, better = "the adapter is worse than base: its loss is {} nats per token higher", False
-    else:
+    elif result == statistics.SAME:
+        change = f"the loss changed by {100 * gap['mean'] / base_loss:+.2f} %" if base_loss else "both losses are 0"
+        why = f"adapter and base are hardly different on {units}: {change}, below {100 * MIN_EFFECT_SHARE:g} %"
+    elif result == statistics.NOT_ENOUGH_ROWS:
         interval = f"{gap['low']:+.3f} to {gap['high']:+.3f} nats per token"
         why = f"adapter and base cannot be told apart with {units}: the 95 % interval of the difference is {interval}"
-        return {"better_than_base": None, "why": why}
-    base_loss = held_out["base"]["loss"]
-    if abs(gap["mean"]) < MIN_EFFECT_SHARE * base_loss:
-        change = f"the loss changed by {100 * gap['mean'] / base_loss:+.2f} %"
-        why = f"adapter and base are hardly different on {units}: {change}, below {100 * MIN_EFFECT_SHARE:g} %"
-        return {"better_than_base": None, "why": why}
-    sentence = sense.format(f"{abs(gap['mean']):.3f}")
-    return {"better_than_base": better, "why": f"{sentence} on {units} (95 % interval {low:.3f} to {high:.3f})"}
+    else:
+        way = "lower" if result == statistics.BETTER else "higher"
+        low, high = sorted((abs(gap["low"]), abs(gap["high"])))
+        sentence = f"the adapter is {result} than base: its loss is {abs(gap['mean']):.3f} nats per token {way}"
+        why = f"{sentence} on {units} (95 % interval {low:.3f} to {high:.3f})"
+    better = {statistics.BETTER: True, statistics.WORSE: False}.get(result)
+    return {"better_than_base": better, "result": result, "why": why}
+
+
+def _as_paired(held_out: dict[str, Any]) -> statistics.Paired:
+    gap = held_out["difference"]
+    base, adapter = (statistics.Interval(held_out[who]["loss"], math.nan, math.nan) for who in ("base", "adapter"))
+    between = statistics.Interval(gap["mean"], gap["low"], gap["high"])
+    return statistics.Paired(
+        held_out["num_rows"], gap["num_units"], gap["unit"], base, adapter, between, gap["num_draws"]
+    )
 
 
 def compare_lines(evaluation: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from finetune.data import HeldImage, held_image, picture_of, question_of  # the demo shows images and imports this alone
+from finetune.generation.batching import BatchPlan, answer_many, batch_plan
 from finetune.generation.engine import Answer, Engine
 from finetune.generation.prompts import prompting
 from finetune.generation.questions import read_questions
@@ -10,9 +11,12 @@ from finetune.generation.sources import Source, find_source
 
 __all__ = [
     "Answer",
+    "BatchPlan",
     "Engine",
     "HeldImage",
     "Source",
+    "answer_many",
+    "batch_plan",
     "find_source",
     "held_image",
     "picture_of",

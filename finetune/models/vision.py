@@ -174,6 +174,10 @@ class RowImages:
         self._held: OrderedDict[str, tuple[Any, tuple[int, int, int]]] = OrderedDict()
         self._room_bytes = _CACHE_BYTES
 
+    def of(self, numbers: Sequence[int]) -> RowImages:
+        """Those of some of the rows, by their numbers among these."""
+        return RowImages(self.words, [self.rows[number] for number in numbers], self._picture_of)
+
     def batch(self, numbers: Sequence[int], input_ids: Any) -> dict[str, Any]:
         """What a model wants beside the ids of these rows: empty where none of them shows an image.
 
@@ -205,6 +209,10 @@ class RowImages:
             "image_grid_thw": torch.tensor([grid for _, grid in made], dtype=torch.long),
             "mm_token_type_ids": pictured.long(),
         }
+
+    def some(self, numbers: Sequence[int]) -> RowImages:
+        """The images of these rows alone, numbered anew in this order."""
+        return RowImages(self.words, [self.rows[number] for number in numbers], self._picture_of)
 
     def _last(self, refs: Sequence[Sized], num_tokens: int) -> Sequence[Sized]:
         """The last images of a row, as many as fill so many tokens."""

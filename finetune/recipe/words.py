@@ -112,6 +112,33 @@ class Train(Section):
     log_every: int = Field(
         default=1, ge=1, description="Optimizer steps between two lines of metrics.jsonl.", examples=[1]
     )
+    evaluate_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Optimizer steps between two points of the held-out curve; the last step is always one. `null`: 5 "
+        "to 10 points. So many held-out rows are looked at that all points cost about a tenth of the computing.",
+        examples=[50],
+    )
+    keep: Literal["best", "last"] = Field(
+        default="best",
+        description="Which adapter is kept: that of the point with the lowest held-out loss (`best`), or that of the "
+        "last step (`last`).",
+    )
+    early_stop: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="End the training when so many held-out points in a row brought no lower loss; `null`: train to "
+        "the end.",
+        examples=[3],
+    )
+    trackers: Annotated[tuple[Literal["trackio", "tensorboard", "wandb", "mlflow"], ...], Field(strict=False)] = Field(
+        default=(),
+        description="Dashboards that are told the numbers of each step, by their own libraries (`trackio` and "
+        "`tensorboard` by the extra `trackers`; the others by `pip install`). They write to `tracking/` in the run "
+        "folder; nothing leaves the machine unless your own environment says so, which is told.",
+        examples=["[tensorboard]"],
+    )
 
 
 class Share(Section):

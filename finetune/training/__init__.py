@@ -4,6 +4,7 @@ from finetune.training.checkpoints import Checkpoint, disk_errors, find_resumabl
 from finetune.training.guards import StopNow, StopRequest
 from finetune.training.proof import Proof, prove_path
 from finetune.training.steps import ComputePath, foreseen_order
+from finetune.training.trackers import require_trackers
 from finetune.training.train import TrainingRows, TrainResult, train
 from finetune.training.translate import sft_config_words
 
@@ -19,6 +20,7 @@ __all__ = [
     "find_resumable",
     "foreseen_order",
     "prove_path",
+    "require_trackers",
     "sft_config_words",
     "train",
     "verify_checkpoint",

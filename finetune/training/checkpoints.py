@@ -64,7 +64,7 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def seal(source: Path, folder: Path, step: int, run_id: str, progress: Mapping[str, Any]) -> Path:
+def seal(source: Path, folder: Path, step: int, run_id: str, progress: Mapping[str, Any], kind: str = "step") -> Path:
     """Turn a staged checkpoint folder into step-NNNNNN: hash and sync its files, write the manifest, rename.
 
     Args:
@@ -73,6 +73,7 @@ def seal(source: Path, folder: Path, step: int, run_id: str, progress: Mapping[s
         step: optimizer steps done.
         run_id: the run it belongs to.
         progress: numbers that a resumption goes on counting from.
+        kind: what the folder's name begins with.
     """
     for name in _LEFT_OUT:
         (source / name).unlink(missing_ok=True)
@@ -87,9 +88,9 @@ def seal(source: Path, folder: Path, step: int, run_id: str, progress: Mapping[s
         file.flush()
         os.fsync(file.fileno())
     sync_folder(source)
-    target = folder / f"step-{step:06d}"
+    target = folder / f"{kind}-{step:06d}"
     if target.exists():
-        _discard(target)
+        discard(target)
     os.rename(source, target)
     sync_folder(folder)
     return target
@@ -123,7 +124,8 @@ def read_manifest(checkpoint: Checkpoint) -> dict[str, Any]:
     return body
 
 
-def _is_of(checkpoint: Checkpoint, run_id: str) -> bool:
+def is_of(checkpoint: Checkpoint, run_id: str) -> bool:
+    """Whether a folder's manifest is whole and names this run."""
     with contextlib.suppress(IntegrityError):
         return read_manifest(checkpoint)["run_id"] == run_id
     return False
@@ -131,16 +133,16 @@ def _is_of(checkpoint: Checkpoint, run_id: str) -> bool:
 
 def rotate(folder: Path, run_id: str, keep: int = KEEP) -> None:
     """Discard all but the `keep` newest checkpoints of a run, by step; strangers are neither counted nor touched."""
-    own = [checkpoint for checkpoint in checkpoints(folder) if _is_of(checkpoint, run_id)]
+    own = [checkpoint for checkpoint in checkpoints(folder) if is_of(checkpoint, run_id)]
     for checkpoint in own[keep:]:
-        _discard(checkpoint.path)
+        discard(checkpoint.path)
 
 
 def discard_beyond(folder: Path, run_id: str, step: int) -> None:
     """Discard a run's checkpoints after `step`: a resumption that starts there has found them damaged."""
     for checkpoint in checkpoints(folder):
-        if checkpoint.step > step and _is_of(checkpoint, run_id):
-            _discard(checkpoint.path)
+        if checkpoint.step > step and is_of(checkpoint, run_id):
+            discard(checkpoint.path)
 
 
 def clean(folder: Path) -> None:
@@ -150,7 +152,8 @@ def clean(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _discard(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Take a folder away by way of a name that nothing takes for a checkpoint."""
     trash = path.with_name(f"{_TRASH}{path.name}-{os.getpid()}")
     os.rename(path, trash)
     shutil.rmtree(trash, ignore_errors=True)

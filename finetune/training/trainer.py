@@ -6,6 +6,7 @@ Imported when a training begins and not before: trl takes seconds.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,14 @@ from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from finetune.models import adapter_kept_in_float32, mean_loss, rewrite_config, row_losses
+from finetune.models import adapter_kept_in_float32, rewrite_config, row_losses
 from finetune.training import checkpoints as ck
+from finetune.training import keeping
 from finetune.training.guards import check_weights, gradient_norm
 from finetune.training.proof import prove_path
 from finetune.training.steps import GroupOrder, Step, attention_applied, cut, lean_applied, loss_of
 from finetune.training.train import Work
 from finetune.training.translate import optimizer_groups
-
-_HELD_OUT_ROWS = 64
-_HELD_OUT_POINTS = 5
 
 
 class WatchedTrainer(SFTTrainer):
@@ -37,6 +36,7 @@ class WatchedTrainer(SFTTrainer):
     def __init__(self, work: Work, **words: Any):
         self.work = work
         self.sums: dict[str, Any] = {}
+        self.gradient_norm: float | None = None
         self._staging: Path | None = None
         self._adapter_way, self._attention_way = contextlib.ExitStack(), contextlib.ExitStack()
         super().__init__(**words)
@@ -106,6 +106,13 @@ class WatchedTrainer(SFTTrainer):
             self.sums[name] = self.sums.get(name, 0.0) + value.detach()
         return loss
 
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Upstream's clipping; the norm that it found, before it clipped, is kept for metrics.jsonl."""
+        found = super()._clip_grad_norm(model)
+        norm = float(found) if found is not None else math.nan
+        self.gradient_norm = norm if math.isfinite(norm) else None
+        return found
+
     # -- order and optimizer -------------------------------------------------------------------------------------
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -142,9 +149,10 @@ class WatchedTrainer(SFTTrainer):
                 self._staging = None
             source = staging / f"checkpoint-{step}"
             rewrite_config(source, self.work.base_label, None)
-            ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"], self.work.progress.facts())
+            ck.seal(source, run.checkpoints_dir, step, run.manifest["run_id"], self.work.facts())
         self.work.stop.saved_step = step
         ck.rotate(run.checkpoints_dir, run.manifest["run_id"])
+        keeping.collect(run.checkpoints_dir, run.manifest["run_id"], self.work.curve.best_step)
 
 
 class Watcher(TrainerCallback):
@@ -152,37 +160,67 @@ class Watcher(TrainerCallback):
 
     def __init__(self, words: dict[str, Any], work: Work):
         self._words, self._work = words, work
-        self._held_out = list(work.rows.held_out[:_HELD_OUT_ROWS])
-        self._points = {max(1, round(work.steps * k / _HELD_OUT_POINTS)) for k in range(1, _HELD_OUT_POINTS + 1)}
+        self._points = frozenset(work.points.steps)
+        self._held_out = [work.rows.held_out[k] for k in work.points.rows]
+        self._images = work.rows.held_out_images
+        if self._images is not None:
+            self._images = self._images.of(work.points.rows)
+        self._learning_rate: float | None = None
         self.trainer: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # On resume upstream takes these from the checkpoint; the recipe may have changed them.
         state.save_steps, state.logging_steps = self._words["save_steps"], self._words["logging_steps"]
         self.trainer.enter_path()
+        self._work.trackers.start(args, state, control)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         scales = self.trainer.accelerator.scaler is not None
+        self._learning_rate = kwargs["optimizer"].param_groups[0]["lr"]
         self._work.guard.before_step(gradient_norm(kwargs["model"]), scales)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         work, step = self._work, state.global_step
         guard, progress = work.guard, work.progress
+        work.last_step = step
         progress.loss, progress.start_loss = guard.last_step_loss, guard.start_loss
-        entry = {"step": step, "loss": guard.last_step_loss, "epoch": round(state.epoch or 0, 4), **self.trainer.sums}
-        if step in self._points and self._held_out:
-            check_weights(kwargs["model"], step)
-            with self.trainer.own_attention():
-                losses = row_losses(kwargs["model"], self._held_out, images=work.rows.held_out_images)
-            entry["held_out_loss"] = mean_loss(losses)
+        work.curve.saw_step(guard.last_step_loss)
+        entry = {
+            "step": step, "loss": guard.last_step_loss, "epoch": round(state.epoch or 0, 4),
+            "learning_rate": self._learning_rate, "gradient_norm": self.trainer.gradient_norm, **self.trainer.sums,
+        }  # fmt: skip
+        if step in self._points:
+            self._measure(kwargs["model"], step)
+            entry["held_out_loss"] = work.curve.loss_at(step)
+            if work.curve.stopped_step == step:
+                control.should_save = control.should_training_stop = True
         if step == 1 or step % args.logging_steps == 0 or step == work.steps or "held_out_loss" in entry:
             work.run.append_metrics(entry)
+            work.trackers.log(args, state, control, _as_upstream(entry))
         if work.on_step is not None:
             work.on_step(step, work.steps, guard.last_step_loss)
         if work.stop.signal is not None:
             control.should_save = True
             control.should_training_stop = True
         return control
+
+    def _measure(self, model: Any, step: int) -> None:
+        """The held-out loss of a point; the adapter of the lowest so far is kept before anything says so."""
+        work, run = self._work, self._work.run
+        check_weights(model, step)
+        with self.trainer.own_attention():
+            losses = row_losses(model, self._held_out, images=self._images)
+        lowest = work.curve.saw_point(step, losses, is_last=step == work.steps)
+        # The last step's adapter is saved by the caller, and stands in the last checkpoint.
+        if lowest and work.settings.keep == "best" and step != work.steps:
+            keeping.keep_best(model, run.checkpoints_dir, step, run.manifest["run_id"], work.base_label)
+            keeping.collect(run.checkpoints_dir, run.manifest["run_id"], step)
+
+
+def _as_upstream(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of metrics.jsonl under the names that dashboards know; what begins with eval_ is held out."""
+    names = {"gradient_norm": "grad_norm", "held_out_loss": "eval_loss"}
+    return {names.get(key, key): value for key, value in entry.items() if key != "step" and value is not None}
 
 
 def build_trainer(model: Any, tokenizer: Any, work: Work, words: dict[str, Any]) -> WatchedTrainer:

@@ -30,7 +30,8 @@ from finetune.workflow import planning
 
 # Settings that may differ between a run and its resumption: they do not change what is learnt.
 _FREE_KEYS = (
-    "name", "description", "train.save_every", "train.log_every", "train.measure", "share", "evaluate", "hardware",
+    "name", "description", "train.save_every", "train.log_every", "train.measure", "train.trackers", "share",
+    "evaluate", "hardware",
 )  # fmt: skip
 # Paths may differ when run or recipe were moved; the fingerprints tell whether what lies there is the same.
 _FILE_KEYS = ("data.train", "data.held_out", "base.model", "base.chat_template")
@@ -70,6 +71,7 @@ def run(
             loaded = recipe.load(name, overrides, allow_outside=allow_outside)
             for note in loaded.notes:
                 talk.say(note)
+            training.require_trackers(loaded.recipe.train.trackers, loaded.where("train.trackers"))
             current = _open_run(loaded, Path(output) if output else None, resume)
             stop.advice = _how_to_resume(name, current, overrides, allow_outside)
             talk.say(f"run folder: {current.path}")
@@ -183,6 +185,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     # A base that cannot be had, or not be held as asked, ends the run before hours of data work; its weights come when
     # the data are fit.
     _require_quantization(loaded)
+    evaluation.load_suites(loaded)
     commit = _commit_of(current) if resume else None
     prepare.foresee(loaded, prepare.fetch_base(loaded, talk=talk, commit=commit))
     checked = checking.check(loaded, talk=talk, with_lengths=False)
@@ -366,7 +369,10 @@ def _train(
     places = [conversation.where for conversation in train_split.conversations]
     shown = [prepare.row_images(base, split.conversations) for split in (train_split, held_out_split)]
     groups = [conversation.group for conversation in train_split.conversations]
-    rows = training.TrainingRows(train_split.pairs(), held_out_split.pairs(), places, *shown, groups=groups)
+    held_out_groups = [conversation.group for conversation in held_out_split.conversations]
+    rows = training.TrainingRows(
+        train_split.pairs(), held_out_split.pairs(), places, *shown, groups=groups, held_out_groups=held_out_groups
+    )
     earlier = (current.manifest["plan"] or {}).get("path")
 
     def proved(proof: training.Proof) -> None:
@@ -387,6 +393,7 @@ def _train(
         stop=stop,
         learning_rate_ratio=loaded.recipe.adapter.learning_rate_ratio,
         on_proof=proved,
+        tell=lambda line: _tell(current, talk, line),
     )
     talk.say(planning.computed_line(result.computed_tokens, result.tokens_seen))
     with training.disk_errors(current.checkpoints_dir, "the adapter"):
@@ -433,30 +440,36 @@ def _moved_aside(current: Run) -> Path:
     return current.adapter_dir.rename(aside)
 
 
-def _evaluate(current: Run, loaded: LoadedRecipe, talk: Talk) -> dict[str, Any]:
+def _evaluate(
+    current: Run, loaded: LoadedRecipe, talk: Talk, wishes: evaluation.Wishes | None = None
+) -> dict[str, Any]:
     """Evaluate, and write "finished" last, with the exit code that the gate gives."""
-    result = evaluation.evaluate(current, on_progress=lambda name, done, total: talk.progress(name, done, total))
-    passed = loaded.recipe.evaluate.gate == "none" or result["verdict"]["better_than_base"] is True
-    exit_code = 0 if passed else IntegrityError.exit_code
+    result = evaluation.evaluate(current, wishes=wishes, on_progress=talk.progress, on_note=talk.say)
+    exit_code = IntegrityError.exit_code if result["gate"]["passed"] is False else 0
     current.update(status="finished", exit_code=exit_code, ended_at=utc_now())
     return result
 
 
 def check_gate(current: Run) -> None:
-    """With evaluate.gate: better_than_base, an adapter that is not better ends the command with exit code 3.
+    """An adapter that did not pass evaluate.gate ends the command with exit code 3.
 
     Raises:
-        IntegrityError: the gate said no; the run itself is complete and kept.
+        IntegrityError: each check that failed, with its reason; the run itself is complete and kept.
     """
     if current.manifest["exit_code"] != IntegrityError.exit_code:
         return
-    verdict = json.loads(current.evaluation_path.read_bytes())["verdict"]
-    fix = "look at report.html in the run folder"
-    raise IntegrityError(Problem(str(current.path), "evaluate.gate", verdict["why"], fix=fix))
+    found = json.loads(current.evaluation_path.read_bytes())
+    problems = evaluation.gate_problems(found, str(current.path))
+    if not problems:  # an evaluation of an older kit
+        problems = [Problem(str(current.path), "evaluate.gate", found["verdict"]["why"], fix="look at report.html")]
+    raise IntegrityError(problems)
 
 
-def evaluate_again(path: str | Path, talk: Talk | None = None) -> Run:
+def evaluate_again(path: str | Path, talk: Talk | None = None, *, wishes: evaluation.Wishes | None = None) -> Run:
     """Evaluate a run anew and rewrite its report; a run whose evaluation had failed is finished by it.
+
+    Args:
+        wishes: other suites or benchmarks than the recipe's, a judge.
 
     Raises:
         RunError: it is no run, or its training has not ended.
@@ -468,5 +481,5 @@ def evaluate_again(path: str | Path, talk: Talk | None = None) -> Run:
         raise RunError(Problem(str(path), "", "has not been trained to the end", current.manifest["status"], fix))
     loaded = recipe.load(current.resolved_path, allow_outside=True, must_exist=False)
     with current.locked():
-        _evaluate(current, loaded, talk)
+        _evaluate(current, loaded, talk, wishes)
     return current

@@ -141,4 +141,5 @@ def training_facts(result: training.TrainResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 2),
         "tokens_per_second": round(speed, 1) if speed else None,
         "peak_memory_bytes": result.peak_memory_bytes,
+        "best": result.best,
     }
