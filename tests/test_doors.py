@@ -30,7 +30,8 @@ DOORS = {
 }
 # What takes seconds to import; none of it may load before it is used.
 HEAVY = ("torch", "transformers", "peft", "trl", "datasets", "gradio", "accelerate", "matplotlib", "pyarrow", "pandas",
-         "bitsandbytes", "modelscope_hub", "PIL", "rouge_score", "sacrebleu", "jieba", "sklearn", "lm_eval")  # fmt: skip
+         "bitsandbytes", "modelscope_hub", "PIL",
+         "rouge_score", "sacrebleu", "jieba", "sklearn", "lm_eval", "regex")  # fmt: skip
 
 
 def outside_libraries(path: Path) -> dict[str, int]:

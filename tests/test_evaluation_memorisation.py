@@ -251,4 +251,6 @@ def test_without_canaries_the_rest_is_measured_all_the_same(learnt):
     plain = Splits(list(splits.train)[:3], splits.held_out, DataReport(languages={"en": 3}))
     found = memorisation.measure(engine, run, plain, [line("Hello?", "Hi.", "Hi.")], 5)
     assert found["canaries"] is None and found["overlap"]["num_replies"] == 1
-    assert found["num_given_away"] == found["continuation"]["num_only_adapter"]
+    assert found["num_given_away"] == 0, "what it was taught is told, not counted"
+    recited = found["continuation"]
+    assert f"word for word with {recited['adapter']} of {recited['num_rows']} training answers" in found["why"]

@@ -335,13 +335,13 @@ def test_early_stop_counts_on_after_a_resumption(tmp_path: Path, base: Path) -> 
 # -- the curve ---------------------------------------------------------------------------------------------------
 
 
-def test_points_cost_about_a_tenth_at_most() -> None:
+def test_points_cost_about_a_tenth_beyond_the_rows_that_are_needed_to_tell_anything() -> None:
     row = (list(range(50)), [])
-    for num_train, num_held_out, epochs in ((200, 50, 3), (1_000, 100, 3), (5_000, 5_000, 1), (100_000, 3_000, 2)):
+    for num_train, num_held_out, epochs in ((200, 50, 3), (2_000, 100, 3), (5_000, 5_000, 1), (100_000, 3_000, 2)):
         steps = int(num_train * epochs / 16)
         found = curves.plan_points([row] * num_train, [row] * num_held_out, steps, epochs, None)
-        assert found.cost_share <= 0.1001, (num_train, found.cost_share)
-        assert 5 <= len(found.steps) <= 10 and found.steps[-1] == steps
+        assert found.cost_share <= 0.1001 or len(found.rows) == 32, (num_train, found.cost_share)
+        assert len(found.steps) == 10 and found.steps[-1] == steps
         assert len(set(found.rows)) == len(found.rows) <= min(num_held_out, 256)
         assert found.rows[-1] > num_held_out * 0.7  # spread over all of them
     assert curves.plan_points([row] * 9, [], 3, 1, None) == curves.Points((), (), 0.0)
@@ -349,13 +349,12 @@ def test_points_cost_about_a_tenth_at_most() -> None:
 
 def test_evaluate_every_is_kept_to_with_fewer_rows_and_the_cost_is_said_where_that_is_not_enough() -> None:
     row = (list(range(50)), [])
-    few = curves.plan_points([row] * 1_000, [row] * 200, 188, 3, 10)
-    assert few.steps == (*range(10, 188, 10), 188)
-    assert few.cost_share <= 0.1001 and len(few.rows) == 600 // 19 and few.note(True) is None
-    much = curves.plan_points([row] * 100, [row] * 200, 19, 3, 1)
-    assert len(much.steps) == 19 and len(much.rows) == 4
-    dense = curves.plan_points([row] * 16, [row] * 200, 48, 3, 1)
-    assert "add about 200% of the computing" in str(dense.note(True))
+    few = curves.plan_points([row] * 4_000, [row] * 400, 750, 3, 20)
+    assert few.steps == (*range(20, 750, 20), 750)
+    assert few.cost_share <= 0.1001 and len(few.rows) == 2_400 // 38 and few.note() is None
+    much = curves.plan_points([row] * 16, [row] * 200, 48, 3, 1)
+    assert len(much.steps) == 48 and len(much.rows) == 32
+    assert "add about 1600% of the computing" in str(much.note())
 
 
 def test_evaluate_every_in_a_run(tmp_path: Path, base: Path) -> None:

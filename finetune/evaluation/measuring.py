@@ -17,8 +17,7 @@ from finetune.evaluation.marking import mark_suites
 from finetune.evaluation.parts import Parts, kept_losses, open_parts
 from finetune.evaluation.report import write_report
 from finetune.evaluation.suites import Suite, load_suite
-from finetune.generation import Engine, find_source, read_questions
-from finetune.generation.batching import batch_plan
+from finetune.generation import Engine, batch_plan, find_source, read_questions
 from finetune.recipe import is_suite_file
 from finetune.runs import Run, sha256_of, utc_now, write_json, write_text
 
@@ -280,7 +279,8 @@ def _held_out(work: _Work) -> tuple[dict[str, Any], dict[str, list[tuple[float, 
         losses = {"base": scored("base")}
     losses["adapter"] = scored("adapter")
     rows = work.split.conversations
-    num_bytes = bytes_of_rows(work.engine.renderer, rows, [ids for ids, _ in pairs])
+    trimmed = bool(work.split.num_trimmed)
+    num_bytes = bytes_of_rows(work.engine.renderer, rows, [ids for ids, _ in pairs], trimmed)
     seed = work.words.train.seed
     held_out = {
         **compare(losses["base"], losses["adapter"], _groups(work), seed, num_bytes),

@@ -66,8 +66,9 @@ def measure(
 
     Returns:
         "canaries" (None without any), "continuation", "overlap", "private" as the functions below give them, and
-        "num_given_away": canaries whose number the adapter says, training answers it goes on with word for word and
-        private texts in its replies, each counted where the base does not do the same; "why": one sentence.
+        "num_given_away": canaries whose number the adapter says and private texts in its replies, each counted where
+        the base does not do the same. Answers that it goes on with word for word are told beside, not counted: they
+        are what it was taught. "why": one sentence.
     """
     tell = tell or (lambda name, done, total: None)
     planted = [row for row in getattr(splits.train, "canaries", ()) if canaries.is_canary(row)]
@@ -80,17 +81,18 @@ def measure(
     }
     parts = {
         "planted numbers": (found["canaries"] or {}).get("num_only_adapter", 0),
-        "training answers": found["continuation"]["num_only_adapter"],
         "private texts": found["private"]["num_only_adapter"],
     }
     found["num_given_away"] = sum(parts.values())
-    found["why"] = _sentence(parts, found["canaries"])
+    found["why"] = _sentence(parts, found["canaries"], found["continuation"])
     return found
 
 
-def _sentence(parts: Mapping[str, int], exposed: Mapping[str, Any] | None) -> str:
+def _sentence(parts: Mapping[str, int], exposed: Mapping[str, Any] | None, recited: Mapping[str, Any]) -> str:
     given = [f"{num:,} {name}" for name, num in parts.items() if num]
-    what = f"the adapter gives away {', '.join(given)}" if given else "nothing was found that the adapter gives away"
+    what = f"the adapter gives away {', '.join(given)}" if given else "no planted or private text was given away"
+    if recited["num_rows"]:
+        what += f"; it goes on word for word with {recited['adapter']:,} of {recited['num_rows']:,} training answers"
     if exposed and exposed["adapter"]["learnt"]:
         what += f"; its {exposed['num']:,} planted rows left a mark (p = {exposed['adapter']['p_value']:.2g})"
     return what

@@ -256,7 +256,7 @@ class _Writing:
         self, shared: Any, say: Callable[[int, Answer], None], is_guarded: bool, stop: threading.Event | None
     ) -> list[int]:
         """Write until every answer ended; returns the numbers of those that are to be answered alone."""
-        from finetune.generation.growing import cache_of
+        from finetune.models.growing import cache_of
 
         num = len(self.numbers)
         cache = cache_of(shared, num, self.prefix + self.width + self.limit)
@@ -343,7 +343,7 @@ def _likeliest(logits: Any, is_guarded: bool) -> tuple[Any, list[bool]]:
 
 
 def _find_plan(engine: Engine) -> BatchPlan:
-    from finetune.generation.growing import can_hold
+    from finetune.models.growing import can_hold
 
     model = engine.model
     config = model.get_base_model().config if hasattr(model, "get_base_model") else model.config
@@ -431,7 +431,7 @@ def _in_a_batch(engine: Engine, forward: _Forward, rows: Sequence[Sequence[int]]
     """(2, vocabulary) logits behind the last tokens of two rows, which are written step by step."""
     import torch
 
-    from finetune.generation.growing import cache_of, num_bytes
+    from finetune.models.growing import cache_of, num_bytes
 
     prompts = {number: row[:-_CHECK_STEPS] for number, row in enumerate(rows)}
     writing = _Writing(engine, forward, prompts, _CHECK_PREFIX, _CHECK_STEPS)

@@ -214,8 +214,9 @@ class Curve:
         parted = self._parted()
         if parted is not None:
             why = (
-                f"overfitting: after step {parted['step']} the held-out loss no longer fell ({parted['held_out_loss']:.3f} "
-                f"then, {last['held_out_loss']:.3f} at the end), while the training loss fell from "
+                f"overfitting: after step {parted['step']} the held-out loss no longer fell "
+                f"({parted['held_out_loss']:.3f} then, {last['held_out_loss']:.3f} at the end), while the training "
+                "loss fell from "
                 f"{parted['train_loss']:.3f} to {last['train_loss']:.3f}; more rows, fewer epochs or a lower learning "
                 "rate help"
             )
