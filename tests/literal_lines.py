@@ -10,13 +10,20 @@ from pathlib import Path
 
 import finetune
 
-# Of generation, a check reads the questions alone.
-ROOMS = ("data", "prepare", "render", "generation/questions.py")
+# Of generation, a check reads the questions alone; of models, it opens the base and sees what it can carry.
+_OF_MODELS = (
+    "anatomy", "attaching", "base", "fetching", "fitting", "huggingface", "modelscope_ids", "new_tokens", "opening",
+    "pieces", "quantized", "repositories", "shards", "sources", "starts", "structure", "tokenizers", "vision",
+)  # fmt: skip
+ROOMS = (
+    "data", "prepare", "render", "generation/questions.py", "hub.py", *(f"models/{name}.py" for name in _OF_MODELS),
+)  # fmt: skip
 # Where a line is handed on: (the function's name, which of its arguments are lines).
 _CALLS = {
     "Problem": {2: "what", 4: "fix"}, "say": {1: "what", 3: "fix"}, "told": {1: "what", 3: "fix"},
     "ModelError": {0: "problems"}, "DataError": {0: "problems"},
     "SourceError": {0: "what", 1: "fix"}, "refuse": {0: "what", 1: "fix"}, "_refuse": {0: "what", 1: "fix"},
+    "problem": {0: "what", 1: "fix"}, "_error": {0: "what", 1: "fix"},
 }  # fmt: skip
 _LISTS = ("notes", "warnings", "lines", "problems")
 # What stands for a value that is known only at run time.

@@ -390,3 +390,15 @@ def test_fix_looks_for_every_file_it_writes(tmp_path: Path) -> None:
     ended = finetune("check", "recipe.yaml", *settings, "--fix", "held/clean.jsonl", cwd=tmp_path)
     assert ended.code == 2
     assert [line.split(": ")[1] for line in ended.err.splitlines()] == ["held/clean.jsonl.changes.json"]
+
+
+def test_suites_of_the_recipe_are_looked_at_too(tmp_path: Path) -> None:
+    """A run would stop there after the data were read; a check says it first, with the line of the recipe."""
+    _write(tmp_path, _rows(), "}\nevaluate: {suites: [safty_en]")
+    ended = finetune("check", "recipe.yaml", cwd=tmp_path)
+    assert ended.code != 0 and not (tmp_path / "checks").exists()
+    assert "recipe.yaml:5" in ended.err and "evaluate.suites: there is no such suite (got 'safty_en')" in ended.err
+    (tmp_path / "own.jsonl").write_text('{"id": "a", "question": "Why?"}\n{"id": "b"\n', encoding="utf-8")
+    _write(tmp_path, _rows(), "}\nevaluate: {suites: [own.jsonl]")
+    ended = finetune("check", "recipe.yaml", cwd=tmp_path)
+    assert ended.code != 0 and "own.jsonl:1: grade: " in ended.err and "own.jsonl:2: " in ended.err

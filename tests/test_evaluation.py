@@ -15,7 +15,8 @@ from finetune.data import Conversation
 from finetune.data import load as load_data
 from finetune.errors import DataError, IntegrityError, ModelError, RunError
 from finetune.evaluation import answers, compare_lines, comparison, evaluate, write_report
-from finetune.generation import Engine
+from finetune.evaluation.parts import PARTS
+from finetune.generation import Engine, batch_plan
 from finetune.models.scoring import row_losses
 from finetune.render import Renderer
 from finetune.runs import Run
@@ -35,8 +36,20 @@ def write_rows(path: Path, num_rows: int = 40) -> None:
             out.writerow([f"What does {who} do on day {k} <script>alert({k})</script>?", f"{ANSWERS[k % 3]} {k}"])
 
 
-def make_run(folder: Path, name: str = "run", num_rows: int = 40, asked: bool = True, **data: Any) -> Run:
-    """A run folder as a training leaves it, without an adapter."""
+def make_run(
+    folder: Path,
+    name: str = "run",
+    num_rows: int = 40,
+    asked: bool = True,
+    evaluates: dict[str, Any] | None = None,
+    **data: Any,
+) -> Run:
+    """A run folder as a training leaves it, without an adapter.
+
+    Args:
+        evaluates: more words of the recipe's `evaluate`.
+        data: more words of its `data`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "rows.csv").exists():
         write_rows(folder / "rows.csv", num_rows)
@@ -56,7 +69,7 @@ def make_run(folder: Path, name: str = "run", num_rows: int = 40, asked: bool = 
         "data": {"train": "rows.csv", "held_out": 0.3, "max_length": 512, **data},
         "adapter": {"r": 4, "alpha": 8},
         "train": {"seed": 5},
-        "evaluate": evaluate_words,
+        "evaluate": {**evaluate_words, **(evaluates or {})},
     }
     (folder / "recipe.yaml").write_text(json.dumps(words))
     loaded = recipe.load(folder / "recipe.yaml")
@@ -284,13 +297,15 @@ def test_a_trained_adapter_is_called_better(tmp_path):
 def test_evaluation_json_is_what_is_returned_and_says_what_was_measured(evaluated):
     run, result, told = evaluated
     assert json.loads(run.evaluation_path.read_bytes()) == result
-    assert result["schema"] == 1 and result["seed"] == 5 and result["base"]["id"] == "starter"
+    assert result["schema"] == 2 and result["seed"] == 5 and result["base"]["id"] == "starter"
     assert len(result["adapter"]["weights_sha256"]) == len(result["template_fingerprint"]) == 64
     assert result["adapter"]["num_parameters"] > 0
     assert result["data_fingerprint"] == run.manifest["data"]["fingerprint"]
-    assert {name for name, _, _ in told} == {"held-out rows, base", "held-out rows, adapter", "answers"}
-    assert told[-1] == ("answers", 10, 10)
-    assert ("held-out rows, adapter", 12, 12) in told
+    stages = ("held-out rows, base", "held-out rows, adapter", "answers")
+    assert tuple(dict.fromkeys(name for name, _, _ in told))[:3] == stages
+    assert ("held-out rows, adapter", 12, 12) in told and ("answers", 14, 14) in told
+    assert result["decoding"] == {"method": "greedy", "max_new_tokens": 6, **batch_plan(Engine.open(run.path)).as_dict()}
+    assert not (run.path / PARTS).exists(), "what was finished is kept only until all is"
 
 
 def test_no_text_of_a_row_in_evaluation_json(evaluated):
@@ -321,7 +336,7 @@ def test_evaluation_is_repeatable_apart_from_date_and_seconds(evaluated):
     run, result, _ = evaluated
     samples = run.samples_path.read_bytes()
     again = evaluate(run)
-    assert again == {**result, "date": again["date"], "seconds": again["seconds"]}
+    assert again == {**result, **{key: again[key] for key in ("date", "seconds", "stage_seconds")}}
     assert run.samples_path.read_bytes() == samples
     page = run.report_path.read_bytes()
     write_report(run)
@@ -331,18 +346,22 @@ def test_evaluation_is_repeatable_apart_from_date_and_seconds(evaluated):
 def test_samples_are_the_engines_own_answers(evaluated):
     run, result, _ = evaluated
     lines = answers.read(run.samples_path)
-    assert [line["source"] for line in lines] == ["questions"] * 2 + ["held_out"] * 8
-    assert all(list(line) == ["question", "reference", "base", "adapter", "source", "where"] for line in lines)
+    assert [line["source"] for line in lines] == ["questions"] * 2 + ["held_out"] * 12
+    assert len({line["id"] for line in lines}) == 14
+    for line in lines:
+        of_reply = {f"{who}{key}" for who in ("base", "adapter") for key in ("", "_tokens", "_ended")}
+        more = {"scores"} if line["reference"] else set()
+        assert set(line) == {"id", "source", "where", "question", "reference"} | of_reply | more
     assert [line["reference"] for line in lines[:2]] == ["At eight.", None]
     held_out = load_data(recipe.load(run.resolved_path, allow_outside=True)).held_out
-    for line, row in zip(lines[2:], held_out):
+    for line, row in zip(lines[2:], held_out, strict=True):
         assert line["question"] == row.messages[0].content and line["reference"] == row.messages[-1].content
     engine = Engine.open(run.path)
     asked = [{"role": "user", "content": lines[2]["question"]}]
     assert lines[2]["base"] == engine.reply(asked, adapter=False, max_new_tokens=6)
     assert lines[2]["adapter"] == engine.reply(asked, adapter=True, max_new_tokens=6)
     assert lines[2]["base"] == Engine.open("starter").reply(asked, max_new_tokens=6)
-    assert result["samples"]["num"] == 10 and result["samples"]["num_held_out"] == 8
+    assert result["samples"]["num"] == 14 and result["samples"]["num_held_out"] == 12
 
 
 def test_answers_cut_at_the_limit_are_not_counted_as_ended(evaluated):
@@ -350,7 +369,7 @@ def test_answers_cut_at_the_limit_are_not_counted_as_ended(evaluated):
     engine = Engine.open(run.path)
     question = answers.Question([{"role": "user", "content": "Who are you?"}], "Who are you?", None, "questions")
     for limit in (1, 2, 3, 5, 8, 13, 40):
-        _, counts = answers.ask(engine, [question], limit, lambda done: None)
+        counts = answers.counts(answers.ask_all(engine, [question], limit), limit)
         prompt = torch.tensor([engine.renderer.prompt(question.messages)])
         for who in ("base", "adapter"):
             import contextlib
@@ -372,7 +391,7 @@ def test_questions_without_room_for_an_answer_are_left_out_and_counted(evaluated
     run, _, _ = evaluated
     engine = Engine.open(run.path)
     asked = [{"question": "Who? " * 2_000}, {"question": "Who?"}]
-    kept, left_out = answers.gather(engine, asked, [], 16)
+    kept, left_out = answers.gather(engine, asked, [], 16, num_held_out=0)
     assert [question.text for question in kept] == ["Who?"] and left_out == 1
 
 
@@ -434,7 +453,7 @@ def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path):
     held_out = evaluate(run)["held_out"]
     assert held_out["num_left_out"] > 0 and held_out["num_rows"] > 0
     assert held_out["num_left_out"] + held_out["num_rows"] == 12
-    assert f"left out because they are too long: {held_out['num_left_out']}." in run.report_path.read_text()
+    assert f"{held_out['num_left_out']} held-out rows were too long and left out." in run.report_path.read_text()
 
 
 def test_no_row_to_measure_on_is_refused(tmp_path):

@@ -13,7 +13,7 @@ from finetune.evaluation.gate import gate_problems, judge_gate
 
 GOOD: dict[str, Any] = {
     "verdict": {"better_than_base": True, "why": "the adapter is better than base"},
-    "overfitting": {"found": False, "why": "", "kept_step": 40, "last_step": 40},
+    "overfitting": {"found": False, "why": "", "kept_step": 40, "best_step": 40, "last_step": 40},
     "suites": [
         {"name": "general", "category": "general", "num_items": 200, "base_passed": 100, "adapter_passed": 97,
          "new_failures": ["g1", "g2", "g3"]},
@@ -75,10 +75,20 @@ def test_safety_counts_new_failures_of_safety_suites_alone() -> None:
 
 
 def test_overfitting_passes_where_the_best_step_was_kept() -> None:
-    parted = {"found": True, "why": "the held-out loss rose", "kept_step": 10, "last_step": 40}
+    parted = {"found": True, "why": "the held-out loss rose", "kept_step": 10, "best_step": 10, "last_step": 40}
     assert passed({"no_overfitting": True}, overfitting=parted) == {"no_overfitting": True}
     assert passed({"no_overfitting": True}, overfitting={**parted, "kept_step": 40}) == {"no_overfitting": False}
     assert passed({"no_overfitting": True}, overfitting=None) == {"no_overfitting": False}
+    unsure = {**parted, "found": None, "why": "too few rows to tell"}
+    assert passed({"no_overfitting": True}, overfitting=unsure) == {"no_overfitting": True}, "the best was kept"
+    assert passed({"no_overfitting": True}, overfitting={**unsure, "kept_step": 40}) == {"no_overfitting": False}
+
+
+def test_suites_that_a_command_ran_beside_open_no_gate_and_close_none() -> None:
+    beside = {"name": "mine", "category": "safety", "num_items": 9, "base_passed": 9, "adapter_passed": 9,
+              "new_failures": [], "of_recipe": False}  # fmt: skip
+    assert passed({"safety": 0}, suites=[beside]) == {"safety": False}, "the recipe's own were not run"
+    assert passed({"safety": 1}, suites=[*GOOD["suites"], {**beside, "new_failures": ["x"] * 5}]) == {"safety": True}
 
 
 def test_memorisation_counts_texts() -> None:

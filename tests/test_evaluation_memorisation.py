@@ -253,4 +253,5 @@ def test_without_canaries_the_rest_is_measured_all_the_same(learnt):
     assert found["canaries"] is None and found["overlap"]["num_replies"] == 1
     assert found["num_given_away"] == 0, "what it was taught is told, not counted"
     recited = found["continuation"]
-    assert f"word for word with {recited['adapter']} of {recited['num_rows']} training answers" in found["why"]
+    said = f"word for word with {recited['adapter']} of {recited['num_rows']} training answers" in found["why"]
+    assert said == bool(recited["num_rows"])

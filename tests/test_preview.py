@@ -167,6 +167,19 @@ def test_the_page_says_that_it_holds_row_text_and_asks_nobody_for_anything(home:
     assert str(home) not in page
 
 
+def test_planted_rows_are_marked(home: Path) -> None:
+    """data.canaries: whoever looks at the rows is told which ones are not theirs."""
+    shown = finetune("preview", "recipe.yaml", "--rows", "9", "--set", "data.canaries=2", cwd=home)
+    marked = [line for line in shown.out.splitlines() if "a made-up row, planted by data.canaries" in line]
+    assert [line.partition(":")[0] for line in marked] == ["canary", "canary"], shown.out
+    finetune("preview", "recipe.yaml", "--html", "page.html", "--set", "data.canaries=2", cwd=home)
+    page = (home / "page.html").read_text(encoding="utf-8")
+    assert "2 of them are made-up rows that data.canaries plants behind yours" in page and "其中 2 行" in page
+    assert page.count("made up, planted by data.canaries") == 2
+    finetune("preview", "recipe.yaml", "--html", "page.html", cwd=home)
+    assert "data.canaries" not in (home / "page.html").read_text(encoding="utf-8")
+
+
 def test_totals_are_of_all_rows_and_the_rows_shown_are_bounded(home: Path) -> None:
     rows = [
         [{"role": "user", "content": f"{k}: why?"}, {"role": "assistant", "content": "so " * k}] for k in range(1, 15)

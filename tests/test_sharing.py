@@ -135,7 +135,7 @@ def test_a_shared_folder_holds_the_whitelisted_files_and_their_hashes(run_with, 
 
 
 def test_no_path_no_row_no_host_and_no_hardware_leave(run_with, tmp_path):
-    path = run_with()
+    path = run_with(notes=["judge: 4 questions of the recipe go to judge.inside.example:8000"])
     sharing.share_run(path, tmp_path / "out")
     for entry in (tmp_path / "out").iterdir():
         raw = entry.read_bytes()
@@ -260,7 +260,7 @@ def test_a_file_changed_after_training_is_refused_even_ungated(run_with, tmp_pat
 
 
 def test_a_path_in_a_file_ends_it(run_with, tmp_path):
-    path = run_with(notes=[f"read {tmp_path}/run/rows.csv"])
+    path = run_with(device=f"{tmp_path}/run/rows.csv")
     with pytest.raises(IntegrityError, match="path of this machine"):
         sharing.share_run(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -327,7 +327,7 @@ def test_questions_of_the_recipe_are_asked_with_their_images(opened, family):
     made = opened(family)
     engine = Engine.open(made.base.source.location)
     ref = data.question_with("", [made.folder / "0.png"])["images"][0]
-    kept, left_out = answers.gather(engine, [{"question": "Is <image> red?", "images": [ref]}], [], 4)
+    kept, left_out = answers.gather(engine, [{"question": "Is <image> red?", "images": [ref]}], [], 4, num_held_out=0)
     assert (left_out, [question.text for question in kept]) == (0, ["Is [image] red?"])
     ids = engine.prompt_ids(kept[0].messages, 4)
     assert ids.count(engine.renderer.images.token_id) == engine.renderer.images.num_tokens(ref.width, ref.height)

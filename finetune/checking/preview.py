@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import prepare
-from finetune.data import IMAGE_MARK, Conversation, Splits
+from finetune.data import IMAGE_MARK, Conversation, Splits, canaries
 from finetune.errors import Problem, RunError
 from finetune.recipe import LoadedRecipe
 from finetune.talk import Talk
@@ -52,6 +52,7 @@ def preview_of(
     return {
         "number": number,
         "where": conversation.where,
+        "planted": canaries.is_canary(conversation),
         "num_tokens": len(rendered.input_ids),
         "num_trained": rendered.num_trained,
         "found_by": rendered.how,
@@ -158,7 +159,7 @@ def title_of(entry: dict[str, Any]) -> str:
         became = "the run stops here" if entry["overlong"] == "error" else "left out"
         limit = entry["max_length_tokens"]
         text = f"{entry['where']}: {became}: too long, {entry['num_tokens']} tokens (data.max_length is {limit})"
-    return text
+    return f"{text}; a made-up row, planted by data.canaries" if entry["planted"] else text
 
 
 def check_page_target(path: Path) -> None:
@@ -238,6 +239,7 @@ def write_page(
         overlong=overlong,
         num_over=sum(size > base.max_length for size in sizes),
         num_refused=len(refused),
+        num_planted=loaded.recipe.data.canaries,
     )
     check_page_target(path)  # once more: rendering took its time
     write_text(path, PAGE_START + page)

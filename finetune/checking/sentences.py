@@ -8,6 +8,7 @@ import re
 from finetune.checking.sentence_words import SENTENCES
 from finetune.checking.sentences_of_files import COUNTED, FILE_SENTENCES, WORDS
 from finetune.checking.sentences_of_images import IMAGE_SENTENCES
+from finetune.checking.sentences_of_models import MODEL_SENTENCES
 
 _SLOT = re.compile(r"\{([a-zA-Z])\}")
 _PART = re.compile(r"(key|message) ([^\s:]+): ")
@@ -72,7 +73,7 @@ def _word(text: str) -> str | None:
 def _table() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
     """(lines without a slot, patterns of the others); see sentence_words for how they are written."""
     exact, patterns = {}, []
-    for english, chinese in (*SENTENCES, *FILE_SENTENCES, *IMAGE_SENTENCES):
+    for english, chinese in (*SENTENCES, *FILE_SENTENCES, *IMAGE_SENTENCES, *MODEL_SENTENCES):
         if not _SLOT.search(english) and "(s)" not in english and not re.search(r"\[\w+\|\w", english):
             exact[english] = chinese
             continue

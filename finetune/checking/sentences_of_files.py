@@ -18,6 +18,7 @@ WORDS: dict[str, str] = {
     "rows that are lists": "行为列表", "it cannot be opened": "无法打开", "it cannot be written": "无法写入",
     "a byte-order mark": "字节顺序标记（BOM）", "no line end after the last row": "最后一行没有换行符",
     "an empty list": "空列表", "an empty object": "空对象", "an empty text": "空文字",
+    "the folder": "该文件夹", "the repository": "该仓库",
 }  # fmt: skip
 
 # What is counted within a line: `12 rows` -> `12 行`.
@@ -123,6 +124,14 @@ FILE_SENTENCES: tuple[tuple[str, str], ...] = (
     ("name yours in data.columns: {prompt: ..., completion: ...}, or use one of: ",
      "请在 data.columns 中写明您的列名：{prompt: ..., completion: ...}"),
     ("is not a question", "不是一个问题"),
+    ("expected two or more different texts", "应为两个或更多不同的文字"),
+    ('write them as ["first", "second", ...]', '请写成 ["first", "second", ...]'),
+    ("is none of the options", "不是选项之一"),
+    ("write the text of the right option, or its number from 0 to {n}", "请写正确选项的文字，或其编号（0 到 {n}）"),
+    ("remove the row", "请删去该行"),
+    ("no token of the {n} rows is trained: nothing of their answers is left to learn",
+     "{n} 行数据中没有任何 token 参加训练：答案中没有剩下可学的内容"),
+    ("look at `finetune preview`, and at base.chat_template", "请查看 `finetune preview` 和 base.chat_template"),
     ('write one {"question": "..."} a line', '请每行写一个 {"question": "..."}'),
     ('write each row as {"question": ..., "answer": ...} or {"messages": [...]}',
      '每行请写成 {"question": ..., "answer": ...} 或 {"messages": [...]}'),

@@ -93,6 +93,11 @@ def with_code(row: Conversation, code: str) -> Conversation:
     return replace(row, messages=(*row.messages[:-1], told))
 
 
+def own_rows(rows: Sequence[Conversation]) -> Sequence[Conversation]:
+    """The user's own rows, without those that were planted among them."""
+    return rows.rows if isinstance(rows, Planted) else rows
+
+
 class Planted(Sequence[Conversation]):
     """The user's rows, read only when they are asked for, and the planted ones behind them."""
 

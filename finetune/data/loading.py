@@ -343,8 +343,9 @@ class _Loading:
             num, self.loaded.recipe.train.seed, chinese=chinese, system_prompt=self.data.system_prompt
         )
         self.report.notes.append(
-            f"{plural(num, 'made-up row')} planted into the training rows, as data.canaries says, to measure what is "
-            f"learnt by heart: an adapter trained with them knows {'it' if num == 1 else 'them'}, so do not share it"
+            f"{plural(num, 'made-up row')} planted behind the training rows and counted in the lengths, as "
+            "data.canaries says, to measure what is learnt by heart: an adapter trained with them knows "
+            f"{'it' if num == 1 else 'them'}, so do not share it"
         )
         return canaries.Planted(rows, planted)
 

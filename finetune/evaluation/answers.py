@@ -15,7 +15,6 @@ from finetune.errors import DataError, ModelError, Problem
 from finetune.evaluation.parts import Parts
 from finetune.generation import Answer, Engine, answer_many
 
-NUM_HELD_OUT = 8
 # Scripts that are written without blanks: each sign counts as a word.
 _SIGNS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}]+(?:['’-][^\W{_SIGNS}]+)*")
@@ -66,7 +65,7 @@ def gather(
     held_out: Sequence[Conversation],
     limit: int,
     *,
-    num_held_out: int = NUM_HELD_OUT,
+    num_held_out: int,
     name_images: bool = False,
 ) -> tuple[list[Question], int]:
     """The questions to put: those of the recipe, then held-out rows, spread evenly over those without tools.
@@ -272,15 +271,6 @@ def counts(lines: Sequence[dict[str, Any]], max_new_tokens: int) -> dict[str, An
         "adapter_stopped": sum(line["adapter_ended"] for line in lines),
         "mean_words": {who: round(count / num, 2) if num else None for who, count in words.items()},
     }
-
-
-def ask(
-    engine: Engine, questions: Sequence[Question], max_new_tokens: int, on_done: Callable[[int], None]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """`ask_all` without keeping anything, in lines of the first schema, and `counts` over them."""
-    lines = ask_all(engine, questions, max_new_tokens, on_done=on_done)
-    keys = ("question", "reference", "base", "adapter", "source", "where")
-    return [{key: line[key] for key in keys} for line in lines], counts(lines, answer_limit(engine, max_new_tokens))
 
 
 def shown(lines: Sequence[dict[str, Any]], show_rows: bool) -> list[dict[str, Any]]:

@@ -49,10 +49,10 @@ def _no_overfitting(_: Any, evaluation: Mapping[str, Any]) -> tuple[bool, str]:
     facts = evaluation.get("overfitting")
     if not facts:
         return False, "held-out rows were not measured while training, so overfitting cannot be ruled out"
-    if not facts["found"]:
+    if facts["found"] is False:
         return True, "the held-out loss did not part from the training loss"
-    if facts["kept_step"] < facts["last_step"]:
-        return True, f"training went too far, and the adapter of step {facts['kept_step']:,} was kept instead"
+    if facts["kept_step"] == facts["best_step"] < facts["last_step"]:
+        return True, f"training went too far, and the adapter of step {facts['kept_step']:,}, the best, was kept instead"
     return False, facts["why"]
 
 
@@ -91,7 +91,9 @@ def _memorisation(limit: int, evaluation: Mapping[str, Any]) -> tuple[bool, str]
 
 
 def _of_category(evaluation: Mapping[str, Any], category: str) -> list[Mapping[str, Any]]:
-    return [suite for suite in evaluation.get("suites") or () if suite["category"] == category]
+    """The recipe's suites of that kind: what a command ran beside them opens no gate and closes none."""
+    suites = evaluation.get("suites") or ()
+    return [suite for suite in suites if suite["category"] == category and suite.get("of_recipe", True)]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -29,7 +29,6 @@ SIDES = ("base", "adapter")
 
 MAX_LABELS, MAX_LABEL_CHARS, LEAST_ROWS_A_LABEL = 30, 60, 10
 MAX_LABELS_ASKED = 200
-MAX_LABELS_ASKED = 1_000
 
 
 # -- options ---------------------------------------------------------------------------------------------------------

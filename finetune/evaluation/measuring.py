@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import finetune
@@ -135,15 +135,60 @@ def load_suites(loaded: recipe.LoadedRecipe, names: Sequence[str] | None = None)
         try:
             suite = load_suite(loaded.path_of("evaluate.suites", name).resolve() if of_recipe else name)
         except (DataError, RecipeError) as error:
-            problems += error.problems
+            place = loaded.where("evaluate.suites") if names is None else ""
+            problems += [_at(problem, place) for problem in error.problems]
             continue
         if suite.name in found:
             what = "two suites have this name"
-            problems.append(Problem("", "evaluate.suites", what, repr(suite.name), "rename one, or leave one out"))
+            place = loaded.where("evaluate.suites") if names is None else ""
+            problems.append(Problem(place, "evaluate.suites", what, repr(suite.name), "rename one, or leave one out"))
         found[suite.name] = suite
     if problems:
         raise DataError(problems)
     return list(found.values())
+
+
+def _at(problem: str | Problem, place: str) -> str | Problem:
+    """A problem that has no place of its own, with this one."""
+    return problem if isinstance(problem, str) or problem.where else replace(problem, where=place)
+
+
+def require_judge(wishes: Wishes) -> None:
+    """Refuse a wrong address of a judge before anything is computed.
+
+    Raises:
+        RecipeError: it is no address, or it holds a password.
+    """
+    if wishes.judge is not None:
+        from finetune.evaluation import judge
+
+        judge.read_address(wishes.judge)
+
+
+def require_benchmarks(loaded: recipe.LoadedRecipe, names: Sequence[str] | None = None) -> None:
+    """Refuse benchmarks that cannot be run before anything is computed: hours of training lie between.
+
+    Args:
+        names: instead of evaluate.benchmarks; files among them are named from the current folder.
+
+    Raises:
+        SurroundingsError: the extra `benchmarks` is not installed.
+        RecipeError: a task file is missing or malformed.
+    """
+    if asked := _benchmarks(loaded, names):
+        from finetune.evaluation import harness
+
+        harness.check_tasks(asked)
+
+
+def _benchmarks(loaded: recipe.LoadedRecipe, names: Sequence[str] | None) -> list[str]:
+    """The benchmarks that a recipe, or `names`, asks for; files of a recipe by their whole paths."""
+    if names is not None:
+        return list(names)
+    return [
+        str(loaded.path_of("evaluate.benchmarks", name).resolve()) if recipe.is_task_file(name) else name
+        for name in loaded.recipe.evaluate.benchmarks
+    ]
 
 
 def _opened(
@@ -154,7 +199,8 @@ def _opened(
         raise RunError(Problem(run.path.name, "adapter", "the run has no adapter", fix="let the run finish"))
     source = find_source(run.path)  # before the rows: an adapter or prompt that was changed is refused at once
     suites = load_suites(loaded, wishes.suites)
-    _check_wishes(loaded, wishes)
+    require_judge(wishes)
+    require_benchmarks(loaded, wishes.benchmarks)
     splits = data.load(loaded)
     _check_same_data(run, splits.report.fingerprint)
     if not splits.held_out:
@@ -299,8 +345,6 @@ def _replies(
     Returns:
         Lines of samples.jsonl; what data.group_by says of each; counts; the suites without items that had no room.
     """
-    from dataclasses import replace
-
     began = time.monotonic()
     words = work.words.evaluate
     limit = words.max_new_tokens
@@ -336,7 +380,7 @@ def _labels(work: _Work) -> dict[str, Any] | None:
     began = time.monotonic()
     asked, seed = work.words.evaluate.task == "labels", work.words.train.seed
     rows = work.split.conversations
-    found = choosing.labels(work.engine, work.splits.train, rows, work.parts, seed, work.tell, asked=asked)
+    found = choosing.labels(work.engine, data.own_rows(work.splits.train), rows, work.parts, seed, work.tell, asked=asked)
     if found is not None:
         work.note(found["note"])
         work.timed("labels", began)
@@ -358,32 +402,13 @@ def _judged(work: _Work, lines: Sequence[dict[str, Any]], wishes: Wishes) -> dic
     return found
 
 
-def _check_wishes(loaded: recipe.LoadedRecipe, wishes: Wishes) -> None:
-    """Refuse a wrong address of a judge, or a harness that is not installed, before anything is computed."""
-    if wishes.judge is not None:
-        from finetune.evaluation import judge
-
-        judge.read_address(wishes.judge)
-    if loaded.recipe.evaluate.benchmarks if wishes.benchmarks is None else wishes.benchmarks:
-        from finetune.evaluation import harness
-
-        harness.require_harness()
-
-
 def _benchmarked(work: _Work, wishes: Wishes) -> dict[str, Any] | None:
-    words = work.words.evaluate
-    names = words.benchmarks if wishes.benchmarks is None else wishes.benchmarks
+    names = _benchmarks(work.loaded, wishes.benchmarks)
     if not names:
         return None
     from finetune.evaluation import harness
 
     began = time.monotonic()
-    if wishes.benchmarks is None:
-        here = [recipe.is_task_file(name) for name in names]
-        names = [
-            str(work.loaded.path_of("evaluate.benchmarks", name).resolve()) if is_file else name
-            for name, is_file in zip(names, here)
-        ]
     found = harness.run_benchmarks(work.engine, names, None, work.words.train.seed, work.tell, say=work.note)
     work.timed("benchmarks", began)
     return found
@@ -395,7 +420,8 @@ def _overfitting(run: Run) -> dict[str, Any] | None:
     found = best.get("overfit")
     if not found:
         return None
-    return {**found, "kept_step": best["step"], "last_step": best["last_step"]}
+    steps = {"kept_step": best["kept_step"], "best_step": best["step"], "last_step": best["last_step"]}
+    return {**found, **steps}
 
 
 def _identity(work: _Work) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 from finetune import models
 from finetune.errors import Problem, SurroundingsError
 from finetune.generation import Engine
-from finetune.runs import Run, sha256_of
+from finetune.runs import Run, environment_facts, sha256_of
 
 PARTS = "evaluation.parts.jsonl"
 # Rows that are scored, and kept, in one piece: enough to fill passes, little enough to lose.
@@ -136,6 +136,7 @@ def about_engine(engine: Engine, adapter_dir: Path) -> dict[str, Any]:
         "template": engine.renderer.template_fingerprint,
         "stop_ids": list(engine.renderer.stop_ids),
         "system_prompt": engine.system_prompt,
+        "versions": environment_facts()["versions"],
         "context_tokens": engine.context_tokens,
         "dtype": str(first.dtype),
         "device": str(first.device.type),

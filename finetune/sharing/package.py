@@ -26,6 +26,8 @@ _TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
 )  # fmt: skip
+# Checks of a gate that only suites can answer.
+_OF_SUITES = ("no_general_loss", "safety")
 
 
 def share_run(source: str | Path, folder: str | Path, *, ungated: bool = False) -> dict[str, Any]:
@@ -80,7 +82,8 @@ def refusals(run: Run, evaluation: Mapping[str, Any], words: recipe.Recipe) -> l
     problems = []
     if gate.get("passed") is None:
         what = "no gate was asked, so nothing had to be proved"
-        fix = "set evaluate.gate and run `finetune evaluate`, or share it with --ungated: the card then says so"
+        gate_set = f"finetune evaluate {run.path} --set evaluate.gate=better_than_base"
+        fix = f"ask for one: {gate_set}; or share it with --ungated: the card then says so"
         problems.append(Problem(where, "evaluate.gate", what, fix=fix))
     fix = "train a better adapter, or share it with --ungated: the card then says so"
     for check in gate.get("checks") or ():
@@ -139,6 +142,10 @@ def scrubbed_recipe(words: recipe.Recipe, run: Run) -> recipe.Recipe:
     asked: dict[str, Any] = {"questions": None}
     for word in ("suites", "benchmarks"):
         asked[word] = tuple(name for name in getattr(words.evaluate, word) if not _is_local(name))
+    if not asked["suites"] and isinstance(words.evaluate.gate, dict):
+        # Without its suites the recipe could not be read; what was asked and proved stands in the evaluation.
+        left = {check: limit for check, limit in words.evaluate.gate.items() if check not in _OF_SUITES}
+        asked["gate"] = left or "none"
     return words.model_copy(
         update={
             "base": base,
@@ -167,6 +174,7 @@ def _is_local(name: str) -> bool:
 def scrubbed_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """The evaluation without the name of the judge's host, which may be a machine of the house."""
     found = json.loads(json.dumps(evaluation))
+    found.pop("notes", None)  # what was said while it ran: the judge's host is in it
     if found.get("judge"):
         found["judge"].pop("host", None)
     for suite in found.get("suites") or ():

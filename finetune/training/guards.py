@@ -108,6 +108,20 @@ def gradient_norm(model: Any) -> float:
     return torch.nn.utils.get_total_norm(gradients).item() if gradients else 0.0
 
 
+def check_held_out(losses: Sequence[tuple[float, int]], step: int) -> None:
+    """Stop a training whose weights are still numbers, but give losses that are none.
+
+    Args:
+        losses: (nats, tokens) of held-out rows.
+
+    Raises:
+        DivergedError: one of them is not finite.
+    """
+    if not all(math.isfinite(nats) for nats, _ in losses):
+        what = f"after step {step} the loss on held-out rows is not a finite number"
+        raise DivergedError(Problem("training", "", what, fix="lower train.learning_rate and start again"))
+
+
 def check_weights(model: Any, step: int) -> None:
     """See that a step left every trained weight a number, before they are saved over good ones.
 

@@ -20,7 +20,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from finetune.models import adapter_kept_in_float32, rewrite_config, row_losses
 from finetune.training import checkpoints as ck
 from finetune.training import keeping
-from finetune.training.guards import check_weights, gradient_norm
+from finetune.training.guards import check_held_out, check_weights, gradient_norm
 from finetune.training.proof import prove_path
 from finetune.training.steps import GroupOrder, Step, attention_applied, cut, lean_applied, loss_of
 from finetune.training.train import Work
@@ -210,6 +210,7 @@ class Watcher(TrainerCallback):
         check_weights(model, step)
         with self.trainer.own_attention():
             losses = row_losses(model, self._held_out, images=self._images)
+        check_held_out(losses, step)
         lowest = work.curve.saw_point(step, losses, is_last=step == work.steps)
         # The last step's adapter is saved by the caller, and stands in the last checkpoint.
         if lowest and work.settings.keep == "best" and step != work.steps:
