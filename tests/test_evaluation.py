@@ -304,7 +304,8 @@ def test_evaluation_json_is_what_is_returned_and_says_what_was_measured(evaluate
     stages = ("held-out rows, base", "held-out rows, adapter", "answers")
     assert tuple(dict.fromkeys(name for name, _, _ in told))[:3] == stages
     assert ("held-out rows, adapter", 12, 12) in told and ("answers", 14, 14) in told
-    assert result["decoding"] == {"method": "greedy", "max_new_tokens": 6, **batch_plan(Engine.open(run.path)).as_dict()}
+    plan = batch_plan(Engine.open(run.path)).as_dict()
+    assert result["decoding"] == {"method": "greedy", "max_new_tokens": 6, **plan}
     assert not (run.path / PARTS).exists(), "what was finished is kept only until all is"
 
 

@@ -28,7 +28,8 @@ COMMANDS = {
     "check": f"{RECIPE} --output DIR --fix FILE --processes N --json",
     "preview": f"{RECIPE} --row N --at FILE:LINE --find TEXT --order ORDER --rows N --html FILE --json",
     "run": f"{RECIPE} --output DIR --resume --json",
-    "evaluate": "RUN --debug --suite NAME --benchmark TASK --judge URL --judge-model MODEL --judge-rows --json",
+    "evaluate": "RUN --debug --set KEY=VALUE --suite NAME --benchmark TASK --judge URL --judge-model MODEL "
+    "--judge-rows --json",
     "compare": "RUN ... --debug --html FILE --json",
     "chat": "SOURCE --debug --base BASE --question TEXT --image FILE --without-adapter --system TEXT "
     "--max-new-tokens N --temperature T",

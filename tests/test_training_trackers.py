@@ -77,7 +77,8 @@ def test_tensorboard_reads_what_stands_in_metrics_jsonl(tmp_path: Path, tiny_bas
     ):  # fmt: skip
         wanted = {entry["step"]: entry[name] for entry in entries if name in entry}
         assert found[tag] == pytest.approx(wanted, rel=1e-6), tag
-    assert [line for line in lines if "tracker " in line][0] == "tracker tensorboard: writes to tracking/ in the run folder; nothing leaves this machine"
+    said = next(line for line in lines if "tracker " in line)
+    assert said == "tracker tensorboard: writes to tracking/ in the run folder; nothing leaves this machine"
     assert no_network == []
 
 
@@ -94,7 +95,8 @@ def test_trackio_holds_what_stands_in_metrics_jsonl(tmp_path: Path, tiny_base: P
             row = by_step[entry["step"]]
             assert row["train/loss"] == pytest.approx(entry["loss"])
             assert row.get("eval/loss") == pytest.approx(entry.get("held_out_loss"))
-        assert [line for line in lines if "tracker " in line][0] == "tracker trackio: writes to tracking/ in the run folder; nothing leaves this machine"
+        said = next(line for line in lines if "tracker " in line)
+        assert said == "tracker trackio: writes to tracking/ in the run folder; nothing leaves this machine"
     assert no_network == []
 
 

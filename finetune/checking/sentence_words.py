@@ -80,8 +80,8 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("data.system_prompt put before {n} row(s); {m} keep a system turn of their own",
      "{n} 行之前加入了 data.system_prompt；{m} 行保留自己的系统提示"),
     ("{n} row(s) have a system turn of their own, {m} none", "{n} 行有自己的系统提示，{m} 行没有"),
-    ("{n} made-up row(s) planted behind the training rows and counted in the lengths, as data.canaries says, to measure "
-     "what is learnt by heart: an adapter trained with them knows [it|them], so do not share it",
+    ("{n} made-up row(s) planted behind the training rows and counted in the lengths, as data.canaries says, to "
+     "measure what is learnt by heart: an adapter trained with them knows [it|them], so do not share it",
      "按 data.canaries 在训练数据之后放入了 {n} 行虚构数据（计入长度），用来测量背下了多少：这样训练的适配器记得它们，"
      "请勿分享"),
     # Warnings.

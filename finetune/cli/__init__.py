@@ -87,8 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
     command = _add(commands, "evaluate", "evaluate a run again and rewrite its report")
     command.add_argument("run", help="a run folder")
     command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+        help="change what is asked, as evaluate.gate=better_than_base; kept in the run; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
         "--suite", metavar="NAME", action="append", dest="suites",
-        help="a suite, or a file of one (.jsonl), instead of the recipe's; may be given again",
+        help="a suite, or a file of one (.jsonl), beside the recipe's; may be given again",
     )  # fmt: skip
     command.add_argument(
         "--benchmark", metavar="TASK", action="append", dest="benchmarks",

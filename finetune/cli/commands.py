@@ -141,7 +141,7 @@ def check(arguments: argparse.Namespace) -> None:
     from finetune import checking, evaluation
     from finetune.cli import show
 
-    evaluation.load_suites(loaded)
+    evaluation.suites_of(loaded)
 
     folder = Path(arguments.output) if arguments.output else checking.default_folder(loaded.recipe.name)
     checking.check_target(folder)
@@ -242,14 +242,14 @@ def evaluate(arguments: argparse.Namespace) -> None:
         fix = "give --judge URL and --judge-model MODEL together"
         raise RunError(Problem("", "--judge", "needs an address and the name of a model", fix=fix))
     wishes = evaluation.Wishes(
-        suites=tuple(arguments.suites) if arguments.suites else None,
+        suites=tuple(arguments.suites or ()),
         benchmarks=tuple(arguments.benchmarks) if arguments.benchmarks else None,
         judge=arguments.judge,
         judge_model=arguments.judge_model or "",
         judge_rows=arguments.judge_rows,
     )
     with show.TerminalTalk() as talk:
-        finished = workflow.evaluate_again(arguments.run, talk, wishes=wishes)
+        finished = workflow.evaluate_again(arguments.run, talk, wishes=wishes, overrides=arguments.overrides)
     if arguments.json:
         _print_json(json.loads(finished.evaluation_path.read_bytes()))
     else:

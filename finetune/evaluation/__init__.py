@@ -6,8 +6,9 @@
 from finetune.evaluation.answers import check_images
 from finetune.evaluation.comparison import compare_lines
 from finetune.evaluation.gate import gate_problems, judge_gate
-from finetune.evaluation.measuring import Wishes, evaluate, load_suites
+from finetune.evaluation.measuring import evaluate
 from finetune.evaluation.report import shown_samples, write_report
+from finetune.evaluation.wishing import Wishes, require_benchmarks, suites_of
 
 __all__ = [
     "Wishes",
@@ -16,7 +17,8 @@ __all__ = [
     "evaluate",
     "gate_problems",
     "judge_gate",
-    "load_suites",
+    "require_benchmarks",
     "shown_samples",
+    "suites_of",
     "write_report",
 ]

@@ -52,7 +52,7 @@ def _no_overfitting(_: Any, evaluation: Mapping[str, Any]) -> tuple[bool, str]:
     if facts["found"] is False:
         return True, "the held-out loss did not part from the training loss"
     if facts["kept_step"] == facts["best_step"] < facts["last_step"]:
-        return True, f"training went too far, and the adapter of step {facts['kept_step']:,}, the best, was kept instead"
+        return True, f"training went too far, and the adapter of step {facts['kept_step']:,} was kept instead"
     return False, facts["why"]
 
 

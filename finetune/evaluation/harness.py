@@ -93,6 +93,33 @@ def run_benchmarks(
     return {"harness": version("lm_eval"), "limit": limit, "chat_template": chat, "tasks": facts, "measures": measures}
 
 
+def check_tasks(tasks: Sequence[str | Path]) -> None:
+    """See that tasks can be run, without running or fetching any: files are read, names are looked up.
+
+    Raises:
+        SurroundingsError: the extra `benchmarks` is missing.
+        RecipeError: no such task, or a task file with something in it that is not read; all problems at once.
+    """
+    require_harness()
+    problems: list[str | Problem] = []
+    names = []
+    for task in tasks:
+        if not is_task_file(str(task)):
+            names.append(str(task))
+            continue
+        try:
+            _read_task(Path(task))
+        except RecipeError as error:
+            problems += error.problems
+    if names:
+        from lm_eval.tasks import TaskManager
+
+        known = TaskManager().all_tasks
+        problems += [_no_such_task(name, known) for name in names if name not in known]
+    if problems:
+        raise RecipeError(problems)
+
+
 def require_harness() -> None:
     """Raises SurroundingsError where the extra `benchmarks` is not installed; imports nothing."""
     import importlib.util

@@ -9,41 +9,22 @@ from typing import Any
 
 import finetune
 from finetune import data, prepare, recipe
-from finetune.errors import DataError, IntegrityError, Problem, RecipeError, RunError
+from finetune.errors import DataError, IntegrityError, Problem, RunError
 from finetune.evaluation import answers, choosing, memorisation, scorecard
 from finetune.evaluation.comparison import bytes_of_rows, compare, verdict
 from finetune.evaluation.gate import judge_gate
 from finetune.evaluation.marking import mark_suites
 from finetune.evaluation.parts import Parts, kept_losses, open_parts
 from finetune.evaluation.report import write_report
-from finetune.evaluation.suites import Suite, load_suite
+from finetune.evaluation.suites import Suite
+from finetune.evaluation.wishing import Wishes, benchmarks_of, require_benchmarks, require_judge, suites_of
 from finetune.generation import Engine, batch_plan, find_source, read_questions
-from finetune.recipe import is_suite_file
 from finetune.runs import Run, sha256_of, utc_now, write_json, write_text
 
 EVALUATION_SCHEMA = 2
 # Told what is going on, how much of it is done, and of how much.
 OnProgress = Callable[[str, int, int], None]
 OnNote = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What one evaluation does beside its recipe's words.
-
-    Attributes:
-        suites: other suites than evaluate.suites; None: those.
-        benchmarks: other tasks than evaluate.benchmarks; None: those.
-        judge: address of a model that compares the answers; None: no judge, nothing leaves the machine.
-        judge_model: its name there.
-        judge_rows: whether texts of held-out rows may be sent to it.
-    """
-
-    suites: tuple[str, ...] | None = None
-    benchmarks: tuple[str, ...] | None = None
-    judge: str | None = None
-    judge_model: str = ""
-    judge_rows: bool = False
 
 
 @dataclass
@@ -119,78 +100,6 @@ def evaluate(
     return evaluation
 
 
-def load_suites(loaded: recipe.LoadedRecipe, names: Sequence[str] | None = None) -> list[Suite]:
-    """The suites that a recipe, or `names`, asks for.
-
-    Args:
-        names: instead of evaluate.suites; files among them are named from the current folder.
-
-    Raises:
-        RecipeError, DataError: an unknown suite, or a malformed file; all problems of all suites at once.
-    """
-    problems: list[str | Problem] = []
-    found: dict[str, Suite] = {}
-    for name in loaded.recipe.evaluate.suites if names is None else names:
-        of_recipe = names is None and is_suite_file(name)
-        try:
-            suite = load_suite(loaded.path_of("evaluate.suites", name).resolve() if of_recipe else name)
-        except (DataError, RecipeError) as error:
-            place = loaded.where("evaluate.suites") if names is None else ""
-            problems += [_at(problem, place) for problem in error.problems]
-            continue
-        if suite.name in found:
-            what = "two suites have this name"
-            place = loaded.where("evaluate.suites") if names is None else ""
-            problems.append(Problem(place, "evaluate.suites", what, repr(suite.name), "rename one, or leave one out"))
-        found[suite.name] = suite
-    if problems:
-        raise DataError(problems)
-    return list(found.values())
-
-
-def _at(problem: str | Problem, place: str) -> str | Problem:
-    """A problem that has no place of its own, with this one."""
-    return problem if isinstance(problem, str) or problem.where else replace(problem, where=place)
-
-
-def require_judge(wishes: Wishes) -> None:
-    """Refuse a wrong address of a judge before anything is computed.
-
-    Raises:
-        RecipeError: it is no address, or it holds a password.
-    """
-    if wishes.judge is not None:
-        from finetune.evaluation import judge
-
-        judge.read_address(wishes.judge)
-
-
-def require_benchmarks(loaded: recipe.LoadedRecipe, names: Sequence[str] | None = None) -> None:
-    """Refuse benchmarks that cannot be run before anything is computed: hours of training lie between.
-
-    Args:
-        names: instead of evaluate.benchmarks; files among them are named from the current folder.
-
-    Raises:
-        SurroundingsError: the extra `benchmarks` is not installed.
-        RecipeError: a task file is missing or malformed.
-    """
-    if asked := _benchmarks(loaded, names):
-        from finetune.evaluation import harness
-
-        harness.check_tasks(asked)
-
-
-def _benchmarks(loaded: recipe.LoadedRecipe, names: Sequence[str] | None) -> list[str]:
-    """The benchmarks that a recipe, or `names`, asks for; files of a recipe by their whole paths."""
-    if names is not None:
-        return list(names)
-    return [
-        str(loaded.path_of("evaluate.benchmarks", name).resolve()) if recipe.is_task_file(name) else name
-        for name in loaded.recipe.evaluate.benchmarks
-    ]
-
-
 def _opened(
     run: Run, loaded: recipe.LoadedRecipe, wishes: Wishes, on_progress: OnProgress | None, on_note: OnNote | None
 ) -> tuple[_Work, list[dict[str, Any]], list[Suite]]:
@@ -198,14 +107,14 @@ def _opened(
     if not (run.adapter_dir / "adapter_config.json").is_file() and not run.adapter_dir.is_dir():
         raise RunError(Problem(run.path.name, "adapter", "the run has no adapter", fix="let the run finish"))
     source = find_source(run.path)  # before the rows: an adapter or prompt that was changed is refused at once
-    suites = load_suites(loaded, wishes.suites)
-    require_judge(wishes)
+    suites = suites_of(loaded, wishes.suites)
+    asked = read_questions(loaded)
+    require_judge(wishes, bool(asked))
     require_benchmarks(loaded, wishes.benchmarks)
     splits = data.load(loaded)
     _check_same_data(run, splits.report.fingerprint)
     if not splits.held_out:
         raise _nothing_held_out("no row is held out")
-    asked = read_questions(loaded)
     engine = Engine(source)
     answers.check_images(asked, None if engine.takes_images else "this base takes no images")
     split = _render(engine, splits.held_out, loaded.recipe.data)
@@ -231,6 +140,8 @@ def _measured(work: _Work, asked: Sequence[dict[str, Any]], suites: Sequence[Sui
         work.note(f"{chosen.num_images:,} choice questions show images and are left out")
     labels = _labels(work)
     found_suites = mark_suites(suites, lines, chosen.suite_marks, seed)
+    of_recipe = {suite.name for suite in suites_of(work.loaded)}
+    found_suites = [{**suite, "of_recipe": suite["name"] in of_recipe} for suite in found_suites]
     measures = [
         *scorecard.held_out_measures(losses["base"], losses["adapter"], num_bytes, _groups(work), seed),
         *scorecard.text_measures(lines, words.share.languages, seed, groups),
@@ -255,8 +166,8 @@ def _measured(work: _Work, asked: Sequence[dict[str, Any]], suites: Sequence[Sui
         "choices": chosen.facts,
         "labels": labels["facts"] if labels else None,
         "memorisation": learnt,
-        "judge": _judged(work, lines, wishes),
         "benchmarks": _benchmarked(work, wishes),
+        "judge": _judged(work, lines, wishes),
         "overfitting": _overfitting(work.run),
         "samples": samples,
         "verdict": verdict(held_out),
@@ -352,6 +263,8 @@ def _replies(
         work.engine, asked, work.split.conversations, limit, num_held_out=words.num_answers,
         name_images=words.show_rows,
     )  # fmt: skip
+    if num_tools := sum(bool(row.tools) for row in work.split.conversations):
+        work.note(f"{num_tools:,} held-out rows with tools are measured by their loss, and not answered")
     kept = []
     for suite in suites:
         fitting, num_long = answers.with_room(work.engine, answers.of_suite(suite.items), limit)
@@ -380,7 +293,9 @@ def _labels(work: _Work) -> dict[str, Any] | None:
     began = time.monotonic()
     asked, seed = work.words.evaluate.task == "labels", work.words.train.seed
     rows = work.split.conversations
-    found = choosing.labels(work.engine, data.own_rows(work.splits.train), rows, work.parts, seed, work.tell, asked=asked)
+    found = choosing.labels(
+        work.engine, data.own_rows(work.splits.train), rows, work.parts, seed, work.tell, asked=asked
+    )
     if found is not None:
         work.note(found["note"])
         work.timed("labels", began)
@@ -403,7 +318,7 @@ def _judged(work: _Work, lines: Sequence[dict[str, Any]], wishes: Wishes) -> dic
 
 
 def _benchmarked(work: _Work, wishes: Wishes) -> dict[str, Any] | None:
-    names = _benchmarks(work.loaded, wishes.benchmarks)
+    names = benchmarks_of(work.loaded, wishes.benchmarks)
     if not names:
         return None
     from finetune.evaluation import harness

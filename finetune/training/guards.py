@@ -147,6 +147,7 @@ class StopRequest:
 
     Attributes:
         advice: the command that goes on, for the message.
+        kept: what is kept, where that is not told by a saved step.
     """
 
     def __init__(self) -> None:
@@ -154,10 +155,11 @@ class StopRequest:
         self.in_loop = False
         self.saved_step: int | None = None
         self.advice = "go on with --resume"
+        self.kept: str | None = None
 
     def error(self) -> CancelledError | StoppedError:
         """What the signal asks for: exit code 75 for SIGTERM, 130 for Ctrl-C."""
-        kept = f"step {self.saved_step} is saved" if self.saved_step else "nothing was saved yet"
+        kept = f"step {self.saved_step} is saved" if self.saved_step else self.kept or "nothing was saved yet"
         if self.signal == signal.SIGINT:
             return CancelledError(Problem("", "", f"stopped by Ctrl-C; {kept}", fix=self.advice))
         return StoppedError(Problem("", "", f"stopped by SIGTERM; {kept}", fix=self.advice))

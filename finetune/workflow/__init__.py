@@ -27,6 +27,7 @@ from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
 from finetune.workflow import planning
+from finetune.workflow.rewording import reword_evaluation
 
 # Settings that may differ between a run and its resumption: they do not change what is learnt.
 _FREE_KEYS = (
@@ -185,7 +186,8 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     # A base that cannot be had, or not be held as asked, ends the run before hours of data work; its weights come when
     # the data are fit.
     _require_quantization(loaded)
-    evaluation.load_suites(loaded)
+    evaluation.suites_of(loaded)
+    evaluation.require_benchmarks(loaded)
     commit = _commit_of(current) if resume else None
     prepare.foresee(loaded, prepare.fetch_base(loaded, talk=talk, commit=commit))
     checked = checking.check(loaded, talk=talk, with_lengths=False)
@@ -229,7 +231,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     talk.stage("train")
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
     talk.stage("evaluate")
-    _evaluate(current, loaded, talk)
+    _evaluate(current, talk)
 
 
 def _require_quantization(loaded: LoadedRecipe) -> None:
@@ -440,14 +442,11 @@ def _moved_aside(current: Run) -> Path:
     return current.adapter_dir.rename(aside)
 
 
-def _evaluate(
-    current: Run, loaded: LoadedRecipe, talk: Talk, wishes: evaluation.Wishes | None = None
-) -> dict[str, Any]:
+def _evaluate(current: Run, talk: Talk, wishes: evaluation.Wishes | None = None) -> None:
     """Evaluate, and write "finished" last, with the exit code that the gate gives."""
     result = evaluation.evaluate(current, wishes=wishes, on_progress=talk.progress, on_note=talk.say)
     exit_code = IntegrityError.exit_code if result["gate"]["passed"] is False else 0
     current.update(status="finished", exit_code=exit_code, ended_at=utc_now())
-    return result
 
 
 def check_gate(current: Run) -> None:
@@ -465,21 +464,38 @@ def check_gate(current: Run) -> None:
     raise IntegrityError(problems)
 
 
-def evaluate_again(path: str | Path, talk: Talk | None = None, *, wishes: evaluation.Wishes | None = None) -> Run:
+def evaluate_again(
+    path: str | Path,
+    talk: Talk | None = None,
+    *,
+    wishes: evaluation.Wishes | None = None,
+    overrides: Sequence[str] = (),
+) -> Run:
     """Evaluate a run anew and rewrite its report; a run whose evaluation had failed is finished by it.
 
     Args:
-        wishes: other suites or benchmarks than the recipe's, a judge.
+        wishes: suites beside the recipe's, other benchmarks, a judge.
+        overrides: `evaluate.KEY=VALUE` texts that change what is asked, and stay in the run.
 
     Raises:
         RunError: it is no run, or its training has not ended.
+        StoppedError, CancelledError: a signal; what was finished is kept.
     """
     talk = talk or Talk()
-    current = Run.open(path)
-    if current.manifest["training"] is None:
-        fix = "let `finetune run --resume` finish it"
-        raise RunError(Problem(str(path), "", "has not been trained to the end", current.manifest["status"], fix))
-    loaded = recipe.load(current.resolved_path, allow_outside=True, must_exist=False)
-    with current.locked():
-        _evaluate(current, loaded, talk, wishes)
+    stop = training.StopRequest()
+    stop.kept = "finished items are kept"
+    stop.advice = f"go on with: {shlex.join(['finetune', 'evaluate', str(path)])}"
+    with stop.listening():
+        try:
+            current = Run.open(path)
+            if current.manifest["training"] is None:
+                fix = "let `finetune run --resume` finish it"
+                what = "has not been trained to the end"
+                raise RunError(Problem(str(path), "", what, current.manifest["status"], fix))
+            with current.locked():
+                if overrides:
+                    reword_evaluation(current, overrides)
+                _evaluate(current, talk, wishes)
+        except training.StopNow:
+            raise stop.error() from None
     return current
