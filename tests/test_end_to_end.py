@@ -134,15 +134,15 @@ def test_a_gate_that_says_no_ends_with_3(run_folder, workplace):
     """Taught nonsense, the adapter is worse than its base on plain rows; the run is complete and kept all the same."""
     nonsense = "question,answer\n" + "".join(f"What is {k}?,xq {k} zv zv kq {k} wj xq zv qqq\n" for k in range(64))
     (workplace / "clinic" / "nonsense.csv").write_text(nonsense, encoding="utf-8")
-    plain = "question,answer\n" + "".join(f"What is {k} plus 1?,{k} plus 1 is {k + 1}.\n" for k in range(12))
+    plain = "question,answer\n" + "".join(f"What is {k} plus 1?,{k} plus 1 is {k + 1}.\n" for k in range(24))
     (workplace / "clinic" / "plain.csv").write_text(plain, encoding="utf-8")
     words = ["data.train=clinic/nonsense.csv", "data.held_out=clinic/plain.csv"]
     words += ["evaluate.gate=better_than_base", "evaluate.max_new_tokens=4"]
     sets = [part for setting in words for part in ("--set", setting)]
     gated = finetune("run", "clinic", "--output", "runs/gated", "--set", "train.epochs=4", *sets, cwd=workplace)
     assert gated.returncode == 3, gated.stderr
-    assert "runs/gated: evaluate.gate: the adapter is worse than base" in gated.stderr
-    assert "verdict       the adapter is worse than base" in gated.stdout and "Question" in gated.stdout
+    assert "evaluate.gate, better_than_base: " in gated.stderr and "runs/gated" in gated.stderr
+    assert gated.stdout.lstrip().startswith("Verdict: worse than its base") and "Question" in gated.stdout
     manifest = json.loads((workplace / "runs" / "gated" / "manifest.json").read_bytes())
     assert (manifest["status"], manifest["exit_code"]) == ("finished", 3)
     assert (workplace / "runs" / "gated" / "report.html").is_file()

@@ -27,8 +27,8 @@ def print_evaluation(evaluation: Mapping[str, Any]) -> None:
     verdict = evaluation["verdict"]
     if verdict.get("result"):
         words, style = _HEADLINES[verdict["result"]]
-        console.print(f"The adapter: {words}", style=style)
-        console.print()
+        console.print(f"Verdict: {words}", style=style)
+        console.print(f"{verdict['why']}\n")
     _scorecard(console, evaluation)
     for name, text, style in _lines(evaluation):
         console.print(f"{name:<13} {text}", style=style or None)
@@ -41,6 +41,9 @@ def _scorecard(console: Any, evaluation: Mapping[str, Any]) -> None:
     if not measures:
         return
     width = max(len(_title(measure)) for measure in measures)
+    share = evaluation["held_out"].get("num_left_out")
+    if share:
+        console.print(f"{share:,} held-out rows were too long and are left out\n")
     console.print(f"{'':<{width}}  {'n':>6}  {'base':>9}  {'adapter':>9}  {'difference':>10}  95 % interval")
     for measure in measures:
         gap = measure["difference"]

@@ -160,15 +160,16 @@ def run_summary(finished: Run, as_json: bool) -> None:
         )
         return
     print()
-    for sample in samples[:3]:
-        print(f"Question  {sample['question']}")
+    if result["verdict"].get("result"):
+        print_evaluation(result)
+    else:  # of an older kit
+        print("\n".join(evaluation.compare_lines(result)))
+    print()
+    for sample in [line for line in samples if not line["source"].startswith("suite:")][:3]:
+        print(f"Question  {_one_line(sample['question'])}")
         print(f"  base    {_one_line(sample['base'])}")
         print(f"  adapter {_one_line(sample['adapter'])}\n")
-    for line in evaluation.compare_lines(result):
-        print(line)
-    print()
-    print_evaluation(result)
-    print(f"\nrun       {finished.path}")
+    print(f"run       {finished.path}")
     print(f"report    {finished.report_path}")
     print(f"talk      finetune chat {finished.path}")
     print(f"browser   finetune demo {finished.path}")

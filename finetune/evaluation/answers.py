@@ -275,7 +275,7 @@ def counts(lines: Sequence[dict[str, Any]], max_new_tokens: int) -> dict[str, An
 
 def shown(lines: Sequence[dict[str, Any]], show_rows: bool) -> list[dict[str, Any]]:
     """The lines that a page or a terminal may show: without evaluate.show_rows none that holds the text of a row."""
-    return [line for line in lines if show_rows or line["source"] != "held_out"]
+    return [line for line in lines if show_rows or line["source"] == "questions" or line["source"].startswith("suite:")]
 
 
 def to_jsonl(lines: Sequence[dict[str, Any]]) -> str:

@@ -8,10 +8,13 @@ from typing import Any
 
 from finetune.data import Conversation, question_of
 from finetune.evaluation import likelihood
+from finetune.evaluation.answers import spread
 from finetune.evaluation.parts import Parts
 from finetune.evaluation.suites import Suite
 from finetune.generation import Engine
 
+# Of a label task: each row is scored once for each label, and all of it is held at once.
+_MOST_ROWS, _MOST_OPTIONS = 500, 20_000
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -83,7 +86,8 @@ def labels(
     """Accuracy and macro-F1 where the answers of the rows are a few fixed labels; None where they are not.
 
     Args:
-        train, held_out: the run's rows; those with tools or images are no label task.
+        train, held_out: the run's rows; those with tools or images are no label task. At most 500 held-out rows are
+            scored, and fewer where there are many labels.
         asked: the recipe says that they are labels: more of them, and rarer ones, are believed.
 
     Returns:
@@ -96,8 +100,13 @@ def labels(
     found = likelihood.label_set(trained, answers, asked=asked)
     if found is None:
         return None
-    items = [([message.as_dict() for message in row.messages[:-1]], found) for row in held_out]
+    rows = spread(held_out, max(1, min(_MOST_ROWS, _MOST_OPTIONS // len(found))))
+    items = [([message.as_dict() for message in row.messages[:-1]], found) for row in rows]
+    answers = [row.messages[-1].content for row in rows]
     scored = likelihood.score_options(engine, items, tell, with_end=True, parts=parts, what="labels")
-    groups = [row.group for row in held_out]
+    groups = [row.group for row in rows]
     results = likelihood.label_results(found, answers, scored, seed=seed, groups=groups)
-    return {**results, "note": likelihood.label_note(found, len(trained))}
+    note = likelihood.label_note(found, len(trained))
+    if len(rows) < len(held_out):
+        note += f"; {len(rows):,} of {len(held_out):,} held-out rows, evenly spread"
+    return {**results, "note": note}

@@ -15,6 +15,7 @@ import copy
 import difflib
 import io
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def run_benchmarks(
     Returns:
         "harness" (its version), "limit", "chat_template", "tasks": [{"name", "version", "source": "file"|"harness",
         "num_items", "num_other_metrics"}], and "measures": entries of the scorecard named "benchmark:TASK:METRIC".
-        Metrics that are no number per item (perplexities of whole texts) are counted in "num_other_metrics".
+        Metrics that are no finite number per item (perplexities of whole texts) are counted in "num_other_metrics".
 
     Raises:
         SurroundingsError: the extra `benchmarks` is missing, or data of a task cannot be had.
@@ -307,6 +308,9 @@ def _facts(name: str, found: Mapping[str, Any], seed: int) -> tuple[dict[str, An
             for metric in sample["metrics"]:
                 value = sample[metric]
                 if isinstance(value, (str, bytes, tuple, list, dict)) or value is None:
+                    others.add(metric)
+                    continue
+                if not math.isfinite(float(value)):
                     others.add(metric)
                     continue
                 values = by_item.setdefault((metric, sample["filter"]), {"base": {}, "adapter": {}})

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from finetune.errors import DataError
 from finetune.evaluation.suites import Item, Suite, explain, grade, summary
 
 SIDES = ("base", "adapter")
@@ -18,7 +19,7 @@ def mark_suites(
     lines: Sequence[dict[str, Any]],
     choices: Mapping[tuple[str, str], Marks],
     seed: int,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Mark all items; lines of suite items learn whether base and adapter passed, and why not.
 
     Args:
@@ -29,7 +30,8 @@ def mark_suites(
         seed: of the bootstrap.
 
     Returns:
-        The entries of evaluation.json["suites"], in the order of `suites`.
+        The entries of evaluation.json["suites"], in the order of `suites`, and what there is to say: an item whose
+        patterns took too long on a reply is left out for both, so that one reply does not end an evaluation.
     """
     replies = {(line["source"], line["id"]): line for line in lines}
 
@@ -44,12 +46,18 @@ def mark_suites(
         line["why"] = explain(item, line[failed], item.language) if failed else ""
         return base, adapter
 
-    found = []
+    found, notes = [], []
     for suite in suites:
         # A choice without marks is longer than the base can look at.
         items = tuple(item for item in suite.items if not item.is_choice or (suite.name, item.id) in choices)
-        suite = replace(suite, items=items)
+        marks: dict[str, Marks] = {}
+        for item in items:
+            try:
+                marks[item.id] = marks_of(suite, item)
+            except DataError as error:
+                notes.append(f"{suite.name}: {item.id} could not be graded and is left out: {error}")
+        suite = replace(suite, items=tuple(item for item in items if item.id in marks))
         if suite.items:
-            marks = [marks_of(suite, item) for item in suite.items]
-            found.append(summary(suite, [base for base, _ in marks], [adapter for _, adapter in marks], seed))
-    return found
+            kept = [marks[item.id] for item in suite.items]
+            found.append(summary(suite, [base for base, _ in kept], [adapter for _, adapter in kept], seed))
+    return found, notes

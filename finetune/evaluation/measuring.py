@@ -139,7 +139,9 @@ def _measured(work: _Work, asked: Sequence[dict[str, Any]], suites: Sequence[Sui
     if chosen.num_images:
         work.note(f"{chosen.num_images:,} choice questions show images and are left out")
     labels = _labels(work)
-    found_suites = mark_suites(suites, lines, chosen.suite_marks, seed)
+    found_suites, told = mark_suites(suites, lines, chosen.suite_marks, seed)
+    for line in told:
+        work.note(line)
     of_recipe = {suite.name for suite in suites_of(work.loaded)}
     found_suites = [{**suite, "of_recipe": suite["name"] in of_recipe} for suite in found_suites]
     measures = [

@@ -327,8 +327,8 @@ def private(
 ) -> dict[str, Any]:
     """Personal data in replies that also stand in the training rows, by kind (finetune.data.privacy).
 
-    Left out is what stands in the question or the system prompt, and what more than MAX_COMMON_ROWS rows hold (a
-    clinic's own number is meant to be told): that is counted as "num_common".
+    Left out is what stands in the question, its right answer or the system prompt, and what more than MAX_COMMON_ROWS
+    rows hold (a clinic's own number is meant to be told): that is counted as "num_common".
 
     Returns:
         "num_replies", "num_only_adapter" (different texts), "num_common", and for base and adapter "num" (different
@@ -337,7 +337,7 @@ def private(
     scanner = Scanner(tuple(languages))
     found: dict[str, dict[str, str]] = {who: {} for who in SIDES}  # side -> text -> kind
     for line in lines:
-        known = _plain(f"{line['question']} {system_prompt or ''}")
+        known = _plain(f"{line['question']} {line.get('reference') or ''} {system_prompt or ''}")
         for who in SIDES:
             for one in scanner.scan(line[who]):
                 text = _plain(line[who][one.start : one.end])

@@ -79,7 +79,7 @@ def _view(run: Run, evaluation: Mapping[str, Any], words: recipe.Recipe) -> dict
     lines = answers.read(run.samples_path)
     show_rows = words.evaluate.show_rows
     suites = evaluation.get("suites") or []
-    side_by_side = answers_view.answers_view(answers_view.shown(lines, show_rows), suites)
+    side_by_side = answers_view.answers_view(answers.shown(lines, show_rows), suites)
     best = (run.manifest.get("training") or {}).get("best") or {}
     held_out = evaluation.get("held_out") or {}
     pictures = run_view.training_pictures(run.read_metrics(), best)

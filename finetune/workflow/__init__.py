@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import shlex
@@ -27,7 +26,9 @@ from finetune.recipe import LoadedRecipe
 from finetune.runs import Run, utc_now, write_json, write_text
 from finetune.talk import Talk
 from finetune.workflow import planning
-from finetune.workflow.rewording import reword_evaluation
+from finetune.workflow.evaluating import check_gate, evaluate_again, evaluate_run
+
+__all__ = ["check_gate", "evaluate_again", "run"]
 
 # Settings that may differ between a run and its resumption: they do not change what is learnt.
 _FREE_KEYS = (
@@ -231,7 +232,7 @@ def _carry_out(loaded: LoadedRecipe, current: Run, resume: bool, stop: training.
     talk.stage("train")
     _train(loaded, current, base, train_split, held_out_split, plan, resume, stop, talk)
     talk.stage("evaluate")
-    _evaluate(current, talk)
+    evaluate_run(current, talk)
 
 
 def _require_quantization(loaded: LoadedRecipe) -> None:
@@ -440,62 +441,3 @@ def _moved_aside(current: Run) -> Path:
     names = ["adapter.refused", *(f"adapter.refused-{number}" for number in range(2, 1_000))]
     aside = next(path for name in names if not (path := current.adapter_dir.with_name(name)).exists())
     return current.adapter_dir.rename(aside)
-
-
-def _evaluate(current: Run, talk: Talk, wishes: evaluation.Wishes | None = None) -> None:
-    """Evaluate, and write "finished" last, with the exit code that the gate gives."""
-    result = evaluation.evaluate(current, wishes=wishes, on_progress=talk.progress, on_note=talk.say)
-    exit_code = IntegrityError.exit_code if result["gate"]["passed"] is False else 0
-    current.update(status="finished", exit_code=exit_code, ended_at=utc_now())
-
-
-def check_gate(current: Run) -> None:
-    """An adapter that did not pass evaluate.gate ends the command with exit code 3.
-
-    Raises:
-        IntegrityError: each check that failed, with its reason; the run itself is complete and kept.
-    """
-    if current.manifest["exit_code"] != IntegrityError.exit_code:
-        return
-    found = json.loads(current.evaluation_path.read_bytes())
-    problems = evaluation.gate_problems(found, str(current.path))
-    if not problems:  # an evaluation of an older kit
-        problems = [Problem(str(current.path), "evaluate.gate", found["verdict"]["why"], fix="look at report.html")]
-    raise IntegrityError(problems)
-
-
-def evaluate_again(
-    path: str | Path,
-    talk: Talk | None = None,
-    *,
-    wishes: evaluation.Wishes | None = None,
-    overrides: Sequence[str] = (),
-) -> Run:
-    """Evaluate a run anew and rewrite its report; a run whose evaluation had failed is finished by it.
-
-    Args:
-        wishes: suites beside the recipe's, other benchmarks, a judge.
-        overrides: `evaluate.KEY=VALUE` texts that change what is asked, and stay in the run.
-
-    Raises:
-        RunError: it is no run, or its training has not ended.
-        StoppedError, CancelledError: a signal; what was finished is kept.
-    """
-    talk = talk or Talk()
-    stop = training.StopRequest()
-    stop.kept = "finished items are kept"
-    stop.advice = f"go on with: {shlex.join(['finetune', 'evaluate', str(path)])}"
-    with stop.listening():
-        try:
-            current = Run.open(path)
-            if current.manifest["training"] is None:
-                fix = "let `finetune run --resume` finish it"
-                what = "has not been trained to the end"
-                raise RunError(Problem(str(path), "", what, current.manifest["status"], fix))
-            with current.locked():
-                if overrides:
-                    reword_evaluation(current, overrides)
-                _evaluate(current, talk, wishes)
-        except training.StopNow:
-            raise stop.error() from None
-    return current

@@ -27,12 +27,6 @@ _LEAST_ALIKE = 0.2
 _MAX_COMPARED = 4_000_000
 
 
-def shown(lines: Sequence[Mapping[str, Any]], show_rows: bool) -> list[Mapping[str, Any]]:
-    """The lines a page may show: the recipe's questions and the suites', and rows of the user's only when asked."""
-    return [line for line in lines
-            if show_rows or line["source"] == "questions" or line["source"].startswith("suite:")]  # fmt: skip
-
-
 def answers_view(lines: Sequence[Mapping[str, Any]], suites: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the page shows of the lines that may be shown.
 
