@@ -51,6 +51,30 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("{s}: base {a}, adapter {b} of {n}, a loss of {p} % where {m} % are allowed",
      "{s}：共 {n} 题，基座通过 {a}，适配器通过 {b}，下降 {p} %，允许 {m} %"),
     ("{s}: base {a}, adapter {b} of {n}", "{s}：共 {n} 题，基座通过 {a}，适配器通过 {b}"),
+    # Overfitting.
+    ("overfitting: after step {n} the held-out loss no longer fell ({a} then, {b} at the end), while the training loss "
+     "fell from {c} to {d}",
+     "过拟合：第 {n} 步之后留出数据的损失不再下降（当时 {a}，结束时 {b}），而训练损失从 {c} 降到 {d}"),
+    ("overfitting: after step {n} the held-out loss rose by {x} nats per token ({a} to {b}), while the training loss "
+     "fell from {c} to {d}",
+     "过拟合：第 {n} 步之后留出数据的损失上升 {x} nats/token（{a} 至 {b}），而训练损失从 {c} 降到 {d}"),
+    ("more rows, fewer epochs or a lower learning rate help", "增加数据、减少轮数或降低学习率会有帮助"),
+    ("the held-out loss was lowest at step {n}", "留出数据的损失在第 {n} 步最低"),
+    # What is noted while it is measured.
+    ("answers are written one by one: {r}", "逐条生成回答：{r}"),
+    ("an evaluation that was stopped goes on: {n} items are finished", "继续先前中断的评测：已完成 {n} 项"),
+    ("{s}: {n} items leave no room for an answer and are left out", "{s}：{n} 道题没有留给回答的空间，已略去"),
+    ("{n} choice questions show images and are left out", "{n} 道选择题带有图片，已略去"),
+    ("{n} held-out rows with tools are measured by their loss, and not answered",
+     "{n} 行带工具的留出数据只测量损失，不生成回答"),
+    ("evaluate.task is labels, but the answers of the rows are no small set of labels: not scored so",
+     "evaluate.task 为 labels，但各行的答案不是少量固定标签：不按标签评分"),
+    ("a label task: the answers of {n} training rows are {m} different texts of at most {k} characters, and every "
+     "held-out answer is one of them",
+     "标签任务：{n} 行训练数据的答案只有 {m} 种文本（最长 {k} 个字符），留出数据的答案都在其中"),
+    ("each label is scored by its likelihood (evaluate.task: answers turns this off)",
+     "按似然为每个标签评分（evaluate.task: answers 可关闭）"),
+    ("{n} of {m} held-out rows, evenly spread", "{m} 行留出数据中均匀选取 {n} 行"),
     # The plan.
     ("no GPU found: the CPU does the work", "未找到 GPU：由 CPU 计算"),
     ("exact, and as fast as bfloat16 in a base of width {n}", "精确，且在宽度为 {n} 的基座上与 bfloat16 一样快"),
