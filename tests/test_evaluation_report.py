@@ -299,17 +299,18 @@ def test_every_text_is_there_in_both_languages():
 @pytest.mark.parametrize(
     "line",
     [
-        "overfitting: after step 48 the held-out loss no longer fell (2.262 then, 2.278 at the end), while the training "
-        "loss fell from 1.348 to 0.011; more rows, fewer epochs or a lower learning rate help",
-        "overfitting: after step 18 the held-out loss rose by 0.533 nats per token (0.238 to 0.828), while the training "
-        "loss fell from 3.244 to 1.441; more rows, fewer epochs or a lower learning rate help",
+        "overfitting: after step 48 the held-out loss no longer fell (2.262 then, 2.278 at the end), while the "
+        "training loss fell from 1.348 to 0.011; more rows, fewer epochs or a lower learning rate help",
+        "overfitting: after step 18 the held-out loss rose by 0.533 nats per token (0.238 to 0.828), while the "
+        "training loss fell from 3.244 to 1.441; more rows, fewer epochs or a lower learning rate help",
         "an evaluation that was stopped goes on: 12 items are finished",
         "general: 3 items leave no room for an answer and are left out",
         "5 choice questions show images and are left out",
         "7 held-out rows with tools are measured by their loss, and not answered",
         "training went too far, and the adapter of step 1,200 was kept instead",
         "a label task: the answers of 200 training rows are 4 different texts of at most 12 characters, and every "
-        "held-out answer is one of them; each label is scored by its likelihood (evaluate.task: answers turns this off)",
+        "held-out answer is one of them; each label is scored by its likelihood (evaluate.task: answers turns this "
+        "off)",
     ],
 )
 def test_what_an_evaluation_says_of_itself_is_there_in_chinese(line: str) -> None:
