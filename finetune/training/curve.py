@@ -231,11 +231,12 @@ class Curve:
     def _parted(self) -> dict[str, Any] | None:
         """The point from which on only the training loss fell; None where the curves did not part.
 
-        They did when the held-out loss came within LEAST_RISE of its lowest at a point with two or more behind it, and
-        since then the training loss lost more than half of itself, to less than half of the held-out loss.
+        They did when the held-out loss came within LEAST_RISE (2 % of it, where that is less) of its lowest at a point
+        with two or more behind it, and since then the training loss lost more than half of itself, to less than half of the held-out loss.
         """
         lowest = min(point["held_out_loss"] for point in self.points)
-        first = next(k for k, point in enumerate(self.points) if point["held_out_loss"] <= lowest + LEAST_RISE)
+        near = lowest + min(LEAST_RISE, 0.02 * lowest)
+        first = next(k for k, point in enumerate(self.points) if point["held_out_loss"] <= near)
         there, last = self.points[first], self.points[-1]
         if first > len(self.points) - 3 or there["train_loss"] is None or last["train_loss"] is None:
             return None
