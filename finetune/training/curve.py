@@ -232,7 +232,8 @@ class Curve:
         """The point from which on only the training loss fell; None where the curves did not part.
 
         They did when the held-out loss came within LEAST_RISE (2 % of it, where that is less) of its lowest at a point
-        with two or more behind it, and since then the training loss lost more than half of itself, to less than half of the held-out loss.
+        with two or more behind it, and since then the training loss lost more than half of itself, to less than half of
+        the held-out loss.
         """
         lowest = min(point["held_out_loss"] for point in self.points)
         near = lowest + min(LEAST_RISE, 0.02 * lowest)
