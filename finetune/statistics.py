@@ -109,6 +109,8 @@ def paired(
     columns = np.stack([np.bincount(unit_of, values, num_units) for values in (mine, theirs, theirs - mine)])
     over = np.bincount(unit_of, over, num_units)  # (units,)
     found = _studentised(columns, over, seed, num_draws)
+    if bounds is not None and not columns[2].any():
+        found[2] = _no_difference(num_units, bounds[1] - bounds[0], seed, num_draws)
     if bounds is not None:
         width = bounds[1] - bounds[0]
         found = [_clipped(one, *limits) for one, limits in zip(found, (bounds, bounds, (-width, width)))]
@@ -157,6 +159,15 @@ def paired_of(
     means = [*whole, whole[1] - whole[0]]
     found = [_percentiles(mean, values, tail) for mean, values in zip(means, (*drawn.T, drawn[:, 1] - drawn[:, 0]))]
     return _paired(num_rows, num_units, unit, found, num_draws)
+
+
+def _no_difference(num_units: int, width: float, seed: int, num_draws: int) -> Interval:
+    """The interval of a difference where no unit differs: as wide as that of so many equal marks, not of width 0."""
+    import numpy as np
+
+    equal = np.zeros(num_units)
+    gap = _of_marks(equal, equal, seed, num_draws)[2]
+    return Interval(0.0, width * gap.low, width * gap.high)
 
 
 def result_of(found: Paired, *, higher_is_better: bool, least_effect: float) -> str:

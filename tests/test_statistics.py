@@ -223,3 +223,12 @@ def test_planted_differences_are_found(shift: float, spread: float, num_rows: in
     adapter = base + shift + noise - noise.mean()
     found = paired(base, adapter, seed=0)
     assert result_of(found, higher_is_better=True, least_effect=0.02) == result
+
+
+def test_equal_marks_in_groups_leave_room_for_doubt() -> None:
+    """No group differs: that is no proof that none would."""
+    marks, groups = [1.0] * 40, [f"g{k // 2}" for k in range(40)]
+    found = statistics.paired(marks, marks, groups=groups, seed=0, bounds=(0.0, 1.0))
+    alone = statistics.paired(marks[:20], marks[:20], seed=0, bounds=(0.0, 1.0))
+    assert found.difference.low == alone.difference.low < 0 < found.difference.high
+    assert statistics.result_of(found, higher_is_better=True, least_effect=0.02) == "not_enough_rows"
